@@ -1,0 +1,172 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// Exec runs a Plan on one device with memory of its own. It serves one goroutine at a time.
+type Exec struct {
+	plan     *Plan
+	kernels  kernel.Kernels
+	arena    []float32
+	values   []kernel.Tensor // by slot; Shape is the live shape
+	capacity []tensor.Shape  // by slot, of leaves
+	fed      []bool          // by slot, of leaves
+	in       [][]kernel.Tensor
+	shapes   [][]tensor.Shape // by step: the inputs' live shapes
+	stale    bool             // a leaf's shape changed since shapes were inferred
+}
+
+// New returns an Exec of the plan that computes on k, with an arena of Plan.ArenaBytes.
+func (p *Plan) New(k kernel.Kernels) *Exec {
+	e := &Exec{
+		plan: p, kernels: k, arena: aligned(p.arena), stale: true,
+		values: make([]kernel.Tensor, len(p.slots)), capacity: make([]tensor.Shape, len(p.slots)), fed: make([]bool, len(p.slots)),
+		in: make([][]kernel.Tensor, len(p.steps)), shapes: make([][]tensor.Shape, len(p.steps)),
+	}
+	dims := 0
+	for _, s := range p.slots {
+		dims += s.dims
+	}
+	buf := make([]int, 0, dims) // every live shape in one allocation, grown never
+	for i, s := range p.slots {
+		e.values[i].Shape = buf[len(buf) : len(buf) : len(buf)+s.dims]
+		buf = buf[:len(buf)+s.dims]
+	}
+	for _, n := range p.leaves {
+		e.capacity[p.index[n]] = n.Shape()
+	}
+	for i, s := range p.steps {
+		e.in[i] = make([]kernel.Tensor, len(s.in))
+		e.shapes[i] = make([]tensor.Shape, len(s.in))
+	}
+	return e
+}
+
+// aligned returns n float32 that start at a cache line.
+func aligned(n int) []float32 {
+	if n == 0 {
+		return nil
+	}
+	b := make([]float32, n+alignment)
+	skip := 0
+	if r := int(uintptr(unsafe.Pointer(&b[0])) / 4 % alignment); r != 0 {
+		skip = alignment - r
+	}
+	return b[skip : skip+n]
+}
+
+// Feed gives a leaf its value until it is fed again, by reference. The value has the leaf's type and at most its
+// shape, in each dimension.
+func (e *Exec) Feed(n *G.Node, t kernel.Tensor) error {
+	i, ok := e.plan.index[n]
+	if !ok || n.Op() != nil {
+		return fmt.Errorf("exec: %q is no leaf of the plan", n.Name())
+	}
+	c := e.capacity[i]
+	if len(t.Shape) != len(c) {
+		return fmt.Errorf("exec: feeding %q: shape %v, want at most %v", n.Name(), t.Shape, c)
+	}
+	size := 1
+	for d := range c {
+		if t.Shape[d] > c[d] {
+			return fmt.Errorf("exec: feeding %q: shape %v, want at most %v", n.Name(), t.Shape, c)
+		}
+		size *= t.Shape[d]
+	}
+	isInt := n.Dtype() == tensor.Int32
+	if isInt && len(t.I32) < size || !isInt && len(t.F32) < size {
+		return fmt.Errorf("exec: feeding %q: too few elements of type %v for shape %v", n.Name(), n.Dtype(), t.Shape)
+	}
+	v := &e.values[i]
+	if !tensor.Shape(v.Shape).Eq(t.Shape) || !e.fed[i] {
+		v.Shape = append(v.Shape[:0], t.Shape...)
+		e.stale = true
+	}
+	v.F32, v.I32, v.Packed = t.F32, t.I32, t.Packed
+	e.fed[i] = true
+	return nil
+}
+
+// Run computes the plan's roots from what has been fed. It stops between two operators when ctx ends, with the
+// context's error; the values are then undefined.
+func (e *Exec) Run(ctx context.Context) error {
+	if e.stale {
+		if err := e.infer(); err != nil {
+			return err
+		}
+	}
+	for i := range e.plan.steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s := &e.plan.steps[i]
+		if e.plan.slots[s.out].kind == view {
+			e.slice(s)
+			continue
+		}
+		in := e.in[i]
+		for j, k := range s.in {
+			in[j] = e.values[k]
+		}
+		s.op.Run(e.kernels, e.values[s.out], in)
+	}
+	return nil
+}
+
+// slice points a view's value into what it is a part of.
+func (e *Exec) slice(s *step) {
+	from, v := e.values[s.in[0]], &e.values[s.out]
+	off, _ := s.op.View(from.Shape)
+	size := tensor.Shape(v.Shape).TotalSize()
+	v.F32 = from.F32[off : off+size : off+size]
+}
+
+// infer gives every value its live shape, and its place in the arena.
+func (e *Exec) infer() error {
+	for _, n := range e.plan.leaves {
+		if !e.fed[e.plan.index[n]] {
+			return fmt.Errorf("exec: %q has not been fed", n.Name())
+		}
+	}
+	for i := range e.plan.steps {
+		s := &e.plan.steps[i]
+		shapes := e.shapes[i]
+		for j, k := range s.in {
+			shapes[j] = e.values[k].Shape
+		}
+		v := &e.values[s.out]
+		shape, err := s.op.Infer(v.Shape, shapes)
+		if err != nil {
+			return fmt.Errorf("exec: %v%v: %w", s.op, shapes, err)
+		}
+		v.Shape = shape
+		size := shape.TotalSize()
+		slot := e.plan.slots[s.out]
+		if slot.kind == view {
+			continue
+		}
+		if size > slot.size {
+			return fmt.Errorf("exec: %v%v needs %d elements, planned for %d", s.op, shapes, size, slot.size)
+		}
+		v.F32 = e.arena[slot.offset : slot.offset+size : slot.offset+size]
+	}
+	e.stale = false
+	return nil
+}
+
+// Value returns a root's value after Run. It shares the Exec's memory and holds until the next Run.
+func (e *Exec) Value(n *G.Node) (kernel.Tensor, error) {
+	i, ok := e.plan.index[n]
+	if !ok {
+		return kernel.Tensor{}, fmt.Errorf("exec: %q is no node of the plan", n.Name())
+	}
+	return e.values[i], nil
+}
