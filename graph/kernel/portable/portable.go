@@ -1,0 +1,29 @@
+// Package portable computes kernel.Kernels in plain Go: no assembly, no C. It runs wherever Go runs and is the
+// reference for the processors' own kernels; graph/kernel/cpu is many times faster where there is a C compiler.
+package portable
+
+import "github.com/seed-aefebe89/graft/graph/kernel"
+
+var _ kernel.Kernels = (*kernels)(nil)
+
+// kernels holds scratch memory for packed panels and for attention's scores.
+type kernels struct {
+	panels, scores []float32
+}
+
+// New returns Kernels for one goroutine.
+func New() kernel.Kernels { return &kernels{} }
+
+// Name implements kernel.Kernels.
+func (*kernels) Name() string { return "portable" }
+
+// Pack returns nil: MatMul packs what it needs as it goes, and the time that takes is small beside the arithmetic's.
+func (*kernels) Pack(kernel.Tensor, bool) kernel.Layout { return nil }
+
+// grow returns scratch with n elements, reusing its memory where that suffices.
+func grow(scratch *[]float32, n int) []float32 {
+	if cap(*scratch) < n {
+		*scratch = make([]float32, n)
+	}
+	return (*scratch)[:n]
+}
