@@ -70,12 +70,14 @@ func (s *ShardedDim) fields(c *codec) {
 
 // SimpleShardedDim is a SimpleShardedDimProto: a size, fixed or symbolic, split into equal shards.
 type SimpleShardedDim struct {
-	Dim       Dim // its Denotation is not used
+	Value     int64 // where Known is set, else Param names the size
+	Known     bool
+	Param     string
 	NumShards int64
 	Wire
 }
 
 func (s *SimpleShardedDim) fields(c *codec) {
-	s.Dim.value(c)
+	size(c, &s.Value, &s.Known, &s.Param)
 	varint(c, 3, &s.NumShards)
 }

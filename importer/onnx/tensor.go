@@ -218,6 +218,10 @@ func (t *Tensor) varints(field string, p packed, size int) ([]byte, error) {
 		return nil, t.errorf("%s has %d entries, want %d", field, have, n)
 	}
 	signed32 := dataTypes[t.Type].field == int32Data
+	low, high := int64(-1)<<(8*width-1), int64(1)<<(8*width)-1 // a negative number may also stand as its bits
+	if t.Type.Bits() == 6 {
+		low, high = 0, 63
+	}
 	out := make([]byte, 0, n*width)
 	for i, b := 0, p.b; len(b) > 0; i++ {
 		v, k := protowire.ConsumeVarint(b)
@@ -225,7 +229,7 @@ func (t *Tensor) varints(field string, p packed, size int) ([]byte, error) {
 		if signed32 {
 			v = uint64(int64(int32(v))) // as protobuf reads an int32
 		}
-		if x := int64(v); width < 8 && (x < -1<<(8*width-1) || x >= 1<<(8*width)) && t.Type != Bool {
+		if x := int64(v); width < 8 && (x < low || x > high) && t.Type != Bool {
 			return nil, t.errorf("%s[%d] = %d does not fit %v", field, i, x, t.Type)
 		}
 		switch width {
@@ -243,7 +247,7 @@ func (t *Tensor) varints(field string, p packed, size int) ([]byte, error) {
 		}
 	}
 	if t.Type.Bits() == 6 {
-		return pack6(out), nil // entries above 63 lose bits that ONNX wants to be zero
+		return pack6(out), nil
 	}
 	return out, nil
 }

@@ -121,27 +121,27 @@ func FixedDim(n int64) Dim { return Dim{Value: n, Known: true} }
 func SymbolicDim(name string) Dim { return Dim{Param: name} }
 
 func (d *Dim) fields(c *codec) {
-	d.value(c)
+	size(c, &d.Value, &d.Known, &d.Param)
 	text(c, 3, &d.Denotation)
 }
 
-// value is the oneof of fields 1 and 2: of both in a file the last one counts.
-func (d *Dim) value(c *codec) {
+// size is the oneof of a size and its name in fields 1 and 2: of both in a file the last one counts.
+func size(c *codec, value *int64, known *bool, param *string) {
 	if c.e != nil {
-		if d.Known {
-			c.e.varint(1, uint64(d.Value))
+		if *known {
+			c.e.varint(1, uint64(*value))
 		} else {
-			text(c, 2, &d.Param)
+			text(c, 2, param)
 		}
 		return
 	}
 	if c.d.take(1, protowire.VarintType) {
-		d.Known, d.Value, d.Param = true, int64(c.d.rec.value), ""
+		*known, *value, *param = true, int64(c.d.rec.value), ""
 	}
 	if c.d.rec.num == 2 && c.d.rec.typ == protowire.BytesType {
-		d.Known, d.Value = false, 0
+		*known, *value = false, 0
 	}
-	text(c, 2, &d.Param)
+	text(c, 2, param)
 }
 
 // String is the size, the name, or "?".
