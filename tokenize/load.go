@@ -1,0 +1,104 @@
+package tokenize
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Load reads a tokenizer from a tokenizer.json, a vocab.txt, or a folder that holds one of them. A vocab.txt is taken for
+// a cased BERT; for an uncased one use ParseVocab.
+func Load(path string) (*Tokenizer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading the tokenizer: %w", err)
+	}
+	if info.IsDir() {
+		file := filepath.Join(path, "tokenizer.json")
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			file = filepath.Join(path, "vocab.txt")
+		}
+		path = file
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading the tokenizer: %w", err)
+	}
+	parse := Parse
+	if filepath.Ext(path) == ".txt" {
+		parse = func(data []byte) (*Tokenizer, error) { return ParseVocab(data, false) }
+	}
+	t, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("loading the tokenizer %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Parse reads the content of a tokenizer.json. Errors name the place in it.
+func Parse(data []byte) (*Tokenizer, error) {
+	o, err := parseObject("$", data)
+	if err != nil {
+		return nil, err
+	}
+	if v := "1.0"; o.decodeIf("version", &v) != nil || v != "1.0" {
+		return nil, o.errorf("version", "only version 1.0 is known")
+	}
+	t := &Tokenizer{}
+	if !o.has("model") {
+		return nil, o.errorf("model", "there is no model")
+	}
+	if t.model, err = component(o, "model", newModel); err != nil {
+		return nil, err
+	}
+	if t.normaliser, err = component(o, "normalizer", newNormaliser); err != nil {
+		return nil, err
+	}
+	if t.preTokenizer, err = component(o, "pre_tokenizer", newPreTokenizer); err != nil {
+		return nil, err
+	}
+	if t.decoder, err = component(o, "decoder", newDecoder); err != nil {
+		return nil, err
+	}
+	post, err := component(o, "post_processor", newPostProcessor)
+	if err != nil {
+		return nil, err
+	}
+	t.plan(post)
+	var added []json.RawMessage
+	if err := o.decodeIf("added_tokens", &added); err != nil {
+		return nil, err
+	}
+	if t.added, err = readAdded(added, t.model, t.normaliser); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// component reads a component that may be missing or null.
+func component[T any](o object, name string, make func(object) (T, error)) (T, error) {
+	var none T
+	if !o.has(name) {
+		return none, nil
+	}
+	part, err := parseObject(o.path+"."+name, o.fields[name])
+	if err != nil {
+		return none, err
+	}
+	return make(part)
+}
+
+// plan asks the post-processor, which may be nil, what it does.
+func (t *Tokenizer) plan(p postProcessor) {
+	for _, pair := range []bool{false, true} {
+		for _, noSpecial := range []bool{false, true} {
+			t.plans[index(pair)][index(noSpecial)] = makePlan(p, pair, !noSpecial)
+		}
+		if p != nil {
+			t.special[index(pair)] = p.added(pair)
+		}
+	}
+}
