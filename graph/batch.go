@@ -1,0 +1,172 @@
+package graph
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/seed-aefebe89/graft/importer"
+)
+
+// Sequence is one tokenised text with what is wanted of it.
+type Sequence struct {
+	IDs   []int32
+	Types []int32 // token types, nil for zeros
+	Rows  []int32 // the tokens whose logits are wanted, such as the first of each word; all if nil
+	// Targets are the classes of Rows, −1 for none; nil where there are no labels.
+	Targets []int32
+	// Features are the last hidden states [rows,H] of Rows, for networks that start from them.
+	Features []float32
+}
+
+// rows is the number of rows that the sequence adds to a batch's result.
+func (s *Sequence) rows() int {
+	if s.Rows == nil {
+		return len(s.IDs)
+	}
+	return len(s.Rows)
+}
+
+// Labelled is the number of rows with a class.
+func (s *Sequence) Labelled() int {
+	n := 0
+	for _, t := range s.Targets {
+		n += b2i(t >= 0)
+	}
+	return n
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// batch is a set of sequences packed for a Network.
+type batch struct {
+	index    [][]int32
+	bounds   []int32
+	firsts   []int32
+	rows     []int32
+	targets  []int32
+	features []float32
+	order    []int // which sequence of the caller's each one is
+}
+
+// need is the capacity that the batch asks for.
+func (b *batch) need() Capacity {
+	return Capacity{int(b.bounds[len(b.bounds)-1]), len(b.order), len(b.rows)}
+}
+
+// reset empties the batch and keeps its memory.
+func (b *batch) reset(indexes int) {
+	for len(b.index) < indexes {
+		b.index = append(b.index, nil)
+	}
+	for i := range b.index {
+		b.index[i] = b.index[i][:0]
+	}
+	b.bounds, b.firsts, b.rows, b.targets = append(b.bounds[:0], 0), b.firsts[:0], b.rows[:0], b.targets[:0]
+	b.features, b.order = b.features[:0], b.order[:0]
+}
+
+// add appends sequence number i.
+func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
+	if len(s.IDs) == 0 {
+		return fmt.Errorf("sequence %d has no token", i)
+	}
+	if s.Types != nil && len(s.Types) != len(s.IDs) {
+		return fmt.Errorf("sequence %d has %d tokens but %d types", i, len(s.IDs), len(s.Types))
+	}
+	if s.Targets != nil && len(s.Targets) != s.rows() {
+		return fmt.Errorf("sequence %d has %d rows but %d targets", i, s.rows(), len(s.Targets))
+	}
+	start := b.bounds[len(b.bounds)-1]
+	for k := range e.Indexes {
+		x, err := e.Indexes[k].Rows(s.IDs, s.Types)
+		if err != nil {
+			return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
+		}
+		b.index[k] = append(b.index[k], x...)
+	}
+	b.firsts = append(b.firsts, start)
+	b.bounds = append(b.bounds, start+int32(len(s.IDs)))
+	if s.Rows == nil {
+		for t := range s.IDs {
+			b.rows = append(b.rows, start+int32(t))
+		}
+	}
+	for _, t := range s.Rows {
+		if t < 0 || int(t) >= len(s.IDs) {
+			return fmt.Errorf("sequence %d: row %d is outside of its %d tokens", i, t, len(s.IDs))
+		}
+		b.rows = append(b.rows, start+t)
+	}
+	if s.Targets == nil {
+		for range s.rows() {
+			b.targets = append(b.targets, -1)
+		}
+	}
+	b.targets = append(b.targets, s.Targets...)
+	b.order = append(b.order, i)
+	return nil
+}
+
+// addFeatures appends sequence number i for a network that starts from features of width h.
+func (b *batch) addFeatures(i int, s *Sequence, h int) error {
+	n := len(s.Targets)
+	if len(s.Features) != n*h || n == 0 {
+		return fmt.Errorf("sequence %d has %d features for %d targets of width %d", i, len(s.Features), n, h)
+	}
+	b.features = append(b.features, s.Features...)
+	b.targets = append(b.targets, s.Targets...)
+	for range n {
+		b.rows = append(b.rows, 0)
+	}
+	b.order = append(b.order, i)
+	return nil
+}
+
+// check returns an error where a row number lies outside of its table.
+func (b *batch) check(e *importer.Encoder) error {
+	for _, o := range e.Ops {
+		x, ok := o.(*importer.Embedding)
+		if !ok {
+			continue
+		}
+		for k, t := range x.Tables {
+			rows := t.Shape[0]
+			for _, id := range b.index[x.Index[k]] {
+				if id < 0 || int(id) >= rows {
+					return fmt.Errorf("row %d of the table %q, which has %d: the tokens are not this model's, or the text is too long", id, t.Name, rows)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// spread deals sequences out to n shards of about equal work, the longest first, each to the shard with the least. The
+// result depends on the work alone.
+func spread(seqs []*Sequence, n int, work func(*Sequence) int) [][]int {
+	order := make([]int, len(seqs))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(a, b int) bool { return work(seqs[order[a]]) > work(seqs[order[b]]) })
+	shards, load := make([][]int, n), make([]int, n)
+	for _, i := range order {
+		least := 0
+		for k := range load {
+			if load[k] < load[least] {
+				least = k
+			}
+		}
+		shards[least] = append(shards[least], i)
+		load[least] += work(seqs[i])
+	}
+	for _, s := range shards {
+		sort.Ints(s)
+	}
+	return shards
+}

@@ -1,0 +1,166 @@
+package graph
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/op"
+	"github.com/seed-aefebe89/graft/graph/peft"
+	"github.com/seed-aefebe89/graft/importer"
+)
+
+// builder adds an encoder's operations to a network's graph. The first error ends it.
+type builder struct {
+	n    *Network
+	e    *importer.Encoder
+	v    G.Nodes // by importer.Value
+	err  error
+	proj map[importer.Value]peft.Place
+	outs map[importer.Value]peft.Place
+}
+
+// ok keeps the first error and passes the node on.
+func (b *builder) ok(x *G.Node, err error) *G.Node {
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	return x
+}
+
+// encoder adds every operation of the encoder, with the method's adapters where they sit.
+func (b *builder) encoder() error {
+	n := b.n
+	b.places()
+	for i := range b.e.Indexes {
+		n.Index = append(n.Index, n.leaf(fmt.Sprintf("index %d", i), tensor.Int32, n.Capacity.Tokens))
+	}
+	n.Bounds = n.leaf("bounds", tensor.Int32, n.Capacity.Sequences+1)
+	b.v = make(G.Nodes, len(b.e.Ops))
+	for i, o := range b.e.Ops {
+		b.v[i] = b.op(importer.Value(i), o)
+		if b.err != nil {
+			return fmt.Errorf("building %q: %w", o.Where().Output, b.err)
+		}
+	}
+	for _, h := range b.e.Hidden {
+		n.Hidden = append(n.Hidden, b.v[h])
+	}
+	for _, o := range b.e.Outputs {
+		n.Outputs[o.Name] = b.v[o.Value]
+	}
+	return nil
+}
+
+// places finds where adapters may sit inside the layers.
+func (b *builder) places() {
+	b.proj, b.outs = map[importer.Value]peft.Place{}, map[importer.Value]peft.Place{}
+	byName := map[string]peft.Place{}
+	for _, p := range Places(b.e) {
+		byName[p.Name] = p
+	}
+	for _, l := range b.e.Layers {
+		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Down} {
+			if v != importer.None {
+				b.proj[v] = byName[b.e.Ops[v].(*importer.Linear).Module()]
+			}
+		}
+		if l.Norm2 != importer.None {
+			b.outs[l.Norm2] = byName[layerOutput(b.e.Ops[l.Down].(*importer.Linear))]
+		}
+	}
+}
+
+// op adds one operation.
+func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
+	n := b.n
+	switch o := o.(type) {
+	case *importer.Embedding:
+		var tables, ids G.Nodes
+		for i, t := range o.Tables {
+			tables = append(tables, n.weight(t))
+			ids = append(ids, n.Index[o.Index[i]])
+		}
+		return b.ok(op.Embed(tables, ids))
+	case *importer.Linear:
+		x := b.v[o.X]
+		y := b.ok(op.Linear(x, n.weight(o.W), n.weight(o.Bias), o.Trans))
+		if p, ok := b.proj[v]; ok {
+			return b.adapt(p, x, y)
+		}
+		return y
+	case *importer.LayerNorm:
+		return b.norm(v, o)
+	case *importer.Activation:
+		f, ok := activations[o.Func]
+		if !ok {
+			return b.ok(nil, fmt.Errorf("there is no activation %q", o.Func))
+		}
+		return b.ok(op.Activate(b.v[o.X], f))
+	case *importer.Add:
+		return b.ok(op.Add(b.v[o.A], b.v[o.B]))
+	case *importer.Attention:
+		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, o.Heads, o.Scale))
+	case *importer.First:
+		if n.firsts == nil {
+			n.firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)
+		}
+		return b.ok(op.Rows(b.v[o.X], n.firsts))
+	}
+	return b.ok(nil, fmt.Errorf("there is no way to build a %T", o))
+}
+
+// norm adds a normalisation; at a layer's end, with the adapter that sits there:
+// LN(h + adapter(LN(h + r)) + r).
+func (b *builder) norm(v importer.Value, o *importer.LayerNorm) *G.Node {
+	n := b.n
+	x, gamma, beta := b.v[o.X], n.weight(o.Gamma), n.weight(o.Beta)
+	var r *G.Node
+	if o.Residual != importer.None {
+		r = b.v[o.Residual]
+	}
+	if p, ok := b.outs[v]; ok && n.Params.Method != nil && n.Params.Method.At(p) != nil {
+		z := b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+		x = b.adapt(p, z, x)
+	}
+	return b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+}
+
+// adapt adds the method's adapter at a place, if it has one there; y is what it changes.
+func (b *builder) adapt(p peft.Place, x, y *G.Node) *G.Node {
+	if b.n.Params.Method == nil || b.err != nil {
+		return y
+	}
+	a := b.n.Params.Method.At(p)
+	if a == nil {
+		return y
+	}
+	var w G.Nodes
+	for _, s := range a.Params() {
+		q := b.n.Params.Get(s.Name)
+		if q == nil {
+			return b.ok(nil, fmt.Errorf("the parameter %q is missing", s.Name))
+		}
+		w = append(w, b.n.node(q))
+	}
+	return b.ok(a.Apply(x, y, w))
+}
+
+// features adds what stands above the encoder: the top adapter, the head and the loss, on the rows in question.
+func (b *builder) features(x *G.Node) {
+	n := b.n
+	n.Features = x
+	if b.err != nil || n.Params.Labels == 0 {
+		return
+	}
+	for _, p := range Places(b.e) {
+		if p.Kind == peft.Top {
+			x = b.adapt(p, x, x)
+		}
+	}
+	n.Logits = b.ok(op.Linear(x, n.node(n.Params.Head[0]), n.node(n.Params.Head[1]), true))
+	n.Targets = n.leaf("targets", tensor.Int32, n.Capacity.Rows)
+	n.Weight = n.leaf("weight", tensor.Float32, 1)
+	n.Loss = b.ok(op.CrossEntropy(n.Logits, n.Targets, n.Weight))
+}

@@ -1,0 +1,193 @@
+package graph
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/peft"
+	"github.com/seed-aefebe89/graft/importer"
+)
+
+// Group is what a parameter belongs to.
+type Group int
+
+// The groups that are trained or frozen together.
+const (
+	Base Group = iota
+	Adapter
+	Head
+)
+
+// String is the group's name in reports.
+func (g Group) String() string { return [...]string{"base", "adapter", "head"}[g] }
+
+// Param is a parameter of a network, shared by all graphs that use it.
+type Param struct {
+	Name  string
+	Shape []int
+	Group Group
+	// Data holds the elements. Those of a base weight are a read-only view of the file until Thaw.
+	Data []float32
+	// Weight is the base weight that this is, nil for adapters and heads.
+	Weight *importer.Weight
+
+	embedding bool
+	thawed    bool
+	packed    kernel.Packed
+}
+
+// Size is the number of elements.
+func (p *Param) Size() int { return len(p.Data) }
+
+// Embedding tells whether the parameter is a table that tokens are looked up in.
+func (p *Param) Embedding() bool { return p.embedding }
+
+// Thaw gives a base weight memory of its own, so that it can be trained.
+func (p *Param) Thaw() {
+	if p.Weight != nil && !p.thawed {
+		p.Data = append([]float32(nil), p.Data...)
+		p.thawed = true
+	}
+}
+
+// tensor is the parameter as an operand.
+func (p *Param) tensor() kernel.Tensor {
+	t := kernel.F32(p.Data, p.Shape...)
+	if p.packed.Plain != nil || p.packed.Trans != nil {
+		t.Packed = &p.packed
+	}
+	return t
+}
+
+// pack makes the layout of a matrix that products want, if it is not there yet.
+func (p *Param) pack(k kernel.Kernels, trans bool) {
+	at := &p.packed.Plain
+	if trans {
+		at = &p.packed.Trans
+	}
+	if *at == nil {
+		*at = k.Pack(kernel.F32(p.Data, p.Shape...), trans)
+	}
+}
+
+// repack brings the layouts up to date after Data changed.
+func (p *Param) repack(k kernel.Kernels) {
+	if p.packed.Plain != nil {
+		p.packed.Plain = k.Pack(kernel.F32(p.Data, p.Shape...), false)
+	}
+	if p.packed.Trans != nil {
+		p.packed.Trans = k.Pack(kernel.F32(p.Data, p.Shape...), true)
+	}
+}
+
+// Params are the parameters of an encoder with adapters and a head, by what they are called in it.
+type Params struct {
+	Model   *importer.Model
+	Method  peft.Method // nil for none
+	Labels  int         // classes of the head, 0 for no head
+	Base    []*Param    // in the order of importer.Encoder.Weights
+	Adapter []*Param
+	Head    []*Param
+
+	weights map[*importer.Weight]*Param
+	named   map[string]*Param
+}
+
+// NewParams makes the parameters: those of the base as the model has them, those of the method and the head as they
+// start, drawn from the seed.
+func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (*Params, error) {
+	p := &Params{Model: m, Method: method, Labels: labels, weights: map[*importer.Weight]*Param{}, named: map[string]*Param{}}
+	tables := map[*importer.Weight]bool{}
+	for _, o := range m.Ops {
+		if e, ok := o.(*importer.Embedding); ok {
+			for _, t := range e.Tables {
+				tables[t] = true
+			}
+		}
+	}
+	for _, w := range m.Weights {
+		x, err := w.Tensor.Float32s()
+		if err != nil {
+			return nil, fmt.Errorf("reading weight %q: %w", w.Name, err)
+		}
+		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w]}
+		p.weights[w] = b
+		p.Base = append(p.Base, b)
+	}
+	places := Places(m.Encoder)
+	if method != nil {
+		if err := method.Check(places); err != nil {
+			return nil, err
+		}
+		p.Adapter = p.start(peft.Params(method, places), Adapter, seed)
+	}
+	if labels > 0 {
+		if len(m.Hidden) == 0 {
+			return nil, fmt.Errorf("the encoder's layers were not recognised, so that there is no last hidden state to put a head on")
+		}
+		p.Head = p.start(peft.HeadParams(labels, HiddenSize(m.Encoder)), Head, seed)
+	}
+	return p, nil
+}
+
+// start makes parameters with their starting values. Each has a random stream of its own, so that adding one does not
+// move the others.
+func (p *Params) start(specs []peft.Param, g Group, seed uint64) []*Param {
+	var out []*Param
+	for _, s := range specs {
+		q := &Param{Name: s.Name, Shape: s.Shape, Group: g, Data: s.Init.Values(s.Size(), stream(seed, s.Name))}
+		p.named[s.Name] = q
+		out = append(out, q)
+	}
+	return out
+}
+
+// stream is the random stream of a seed and a name (FNV-1a, 64 bit).
+func stream(seed uint64, name string) *rand.Rand {
+	h := uint64(14695981039346656037)
+	for _, b := range []byte(name) {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	return rand.New(rand.NewPCG(seed, h))
+}
+
+// Restart draws the starting values of a group's parameters anew.
+func (p *Params) Restart(g Group, seed uint64) {
+	specs := peft.HeadParams(p.Labels, HiddenSize(p.Model.Encoder))
+	params := p.Head
+	if g == Adapter {
+		specs, params = peft.Params(p.Method, Places(p.Model.Encoder)), p.Adapter
+	}
+	for i, q := range params {
+		copy(q.Data, specs[i].Init.Values(specs[i].Size(), stream(seed, q.Name)))
+	}
+}
+
+// Of lists the parameters of groups, in a fixed order.
+func (p *Params) Of(groups ...Group) []*Param {
+	var out []*Param
+	for _, g := range groups {
+		switch g {
+		case Base:
+			out = append(out, p.Base...)
+		case Adapter:
+			out = append(out, p.Adapter...)
+		case Head:
+			out = append(out, p.Head...)
+		}
+	}
+	return out
+}
+
+// Get returns an adapter's or head's parameter by name, nil if there is none.
+func (p *Params) Get(name string) *Param { return p.named[name] }
+
+// Count is the number of elements of some parameters.
+func Count(ps []*Param) int {
+	n := 0
+	for _, p := range ps {
+		n += p.Size()
+	}
+	return n
+}

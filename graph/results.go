@@ -1,0 +1,137 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// Step computes the sum of the losses of the labelled rows times weight, and its gradients, which Grad returns. A
+// weight of one over the number of labelled rows gives the mean.
+func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (loss float64, err error) {
+	if len(s.train) == 0 {
+		return 0, errors.New("the session trains no parameter")
+	}
+	if err := s.run(ctx, seqs, weight); err != nil {
+		return 0, err
+	}
+	for _, sh := range s.shards {
+		if sh.idle() {
+			continue
+		}
+		x, err := sh.exec.Value(s.net.Loss)
+		if err != nil {
+			return 0, err
+		}
+		loss += float64(x.F32[0])
+	}
+	return loss, nil
+}
+
+// Grad adds the last Step's gradient of parameter i of the session's list to g.
+func (s *Session) Grad(i int, g []float32) error {
+	for k, sh := range s.shards {
+		if sh.idle() {
+			continue
+		}
+		x, err := sh.exec.Value(s.grads[i])
+		if err != nil {
+			return err
+		}
+		if len(x.F32) != len(g) {
+			return fmt.Errorf("the gradient of %q has %d elements, want %d", s.train[i].Name, len(x.F32), len(g))
+		}
+		sum := kernel.F32(g, len(g))
+		s.kernels[k].Add(sum, sum, kernel.F32(x.F32, len(g)))
+	}
+	return nil
+}
+
+// Logits returns the logits [rows,labels] of each sequence's rows.
+func (s *Session) Logits(ctx context.Context, seqs []*Sequence) ([][]float32, error) {
+	if s.params.Labels == 0 || len(s.train) > 0 || s.probe {
+		return nil, errors.New("the session computes no logits: it has no head, or was made for training")
+	}
+	if err := s.run(ctx, seqs, 0); err != nil {
+		return nil, err
+	}
+	return s.rows(seqs, s.net.Logits)
+}
+
+// Features returns the last hidden states [rows,H] of each sequence's rows, of parameters without a head.
+func (s *Session) Features(ctx context.Context, seqs []*Sequence) ([][]float32, error) {
+	if s.params.Labels > 0 || s.probe {
+		return nil, errors.New("the session computes logits, not features")
+	}
+	if err := s.run(ctx, seqs, 0); err != nil {
+		return nil, err
+	}
+	return s.rows(seqs, s.net.Features)
+}
+
+// rows copies a [rows,width] root of every shard to the sequences that the rows belong to.
+func (s *Session) rows(seqs []*Sequence, root *G.Node) ([][]float32, error) {
+	return s.gather(seqs, root, func(q *Sequence) int { return q.rows() })
+}
+
+// gather copies a root of every shard to the sequences, each of which owns count rows of it.
+func (s *Session) gather(seqs []*Sequence, root *G.Node, count func(*Sequence) int) ([][]float32, error) {
+	out := make([][]float32, len(seqs))
+	for _, sh := range s.shards {
+		if sh.idle() {
+			continue
+		}
+		t, err := sh.exec.Value(root)
+		if err != nil {
+			return nil, err
+		}
+		w, at := t.Cols(), 0
+		for _, i := range sh.batch.order {
+			n := count(seqs[i]) * w
+			out[i] = append([]float32(nil), t.F32[at:at+n]...)
+			at += n
+		}
+	}
+	return out, nil
+}
+
+// Probed are the hidden states and outputs of sequences.
+type Probed struct {
+	Hidden  [][][]float32          // by hidden state and sequence: [tokens,H]
+	Outputs map[string][][]float32 // by name and sequence: [tokens,width], or [1,width] for an output of the first token
+}
+
+// Probe computes every hidden state and output of a session made by NewProbe.
+func (s *Session) Probe(ctx context.Context, seqs []*Sequence) (*Probed, error) {
+	if !s.probe {
+		return nil, errors.New("the session was not made for probing")
+	}
+	if err := s.run(ctx, seqs, 0); err != nil {
+		return nil, err
+	}
+	p := &Probed{Outputs: map[string][][]float32{}}
+	tokens := func(q *Sequence) int { return len(q.IDs) }
+	for _, h := range s.net.Hidden {
+		x, err := s.gather(seqs, h, tokens)
+		if err != nil {
+			return nil, err
+		}
+		p.Hidden = append(p.Hidden, x)
+	}
+	for _, o := range s.params.Model.Outputs {
+		count := tokens
+		if o.Pooled {
+			count = func(*Sequence) int { return 1 }
+		}
+		x, err := s.gather(seqs, s.net.Outputs[o.Name], count)
+		if err != nil {
+			return nil, err
+		}
+		p.Outputs[o.Name] = x
+	}
+	return p, nil
+}

@@ -1,0 +1,137 @@
+package importer
+
+import (
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// Encoder is a recognised network in few operations on packed tokens: [T, width] matrices of the real tokens of a
+// batch, where only attention knows of sequences. Ops stand in the order of execution.
+type Encoder struct {
+	Ops     []Op
+	Weights []*Weight // in the order of first use
+	Indexes []Index   // what Embedding.Index refers to
+	Outputs []Output
+
+	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
+	Layers []Layer
+}
+
+// Value is the result of an Op: its index in Encoder.Ops. None stands for a missing operand.
+type Value int
+
+// None is no Value.
+const None Value = -1
+
+// Op is one operation of an Encoder: *Embedding, *Linear, *LayerNorm, *Activation, *Add, *Attention or *First.
+type Op interface {
+	// Where tells which part of the ONNX graph the operation stands for.
+	Where() *Origin
+}
+
+// Origin is the part of an ONNX graph that an operation stands for: the name of the value that it makes, and the nodes
+// that make it, in order.
+type Origin struct {
+	Output string
+	Nodes  []*onnx.Node
+}
+
+// Where implements Op.
+func (o *Origin) Where() *Origin { return o }
+
+// Embedding is y[t] = Σ_k Tables[k][index k of t]: Tables[k] [v_k, H].
+type Embedding struct {
+	Origin
+	Tables []*Weight
+	Index  []int // into Encoder.Indexes
+}
+
+// Linear is y = x·W + b, or x·Wᵀ + b where Trans is set: W [in,out] (Trans: [out,in]), b [out] or nil. W stands as the
+// file has it.
+type Linear struct {
+	Origin
+	X       Value
+	W, Bias *Weight
+	Trans   bool
+	Product string // the name of the value x·W, before the bias
+	Input   string // the name of the value x
+}
+
+// Module is the linear map's Hugging Face name: "encoder.layer.0.attention.self.query".
+func (l *Linear) Module() string { return module(l.W.Name) }
+
+// In is the width of x, Out that of y.
+func (l *Linear) In() int { return l.W.Shape[b2i(l.Trans)] }
+
+// Out is the width of y.
+func (l *Linear) Out() int { return l.W.Shape[1-b2i(l.Trans)] }
+
+// LayerNorm is y = (z − mean(z))/√(var(z)+Eps) ⊙ Gamma + Beta over the rows of z = X + Residual. Residual may be None
+// and Beta nil.
+type LayerNorm struct {
+	Origin
+	X, Residual Value
+	Gamma, Beta *Weight
+	Eps         float32
+	Sum         string    // the name of the value z
+	Addends     [2]string // the names of the values X and Residual, where there is a residual
+}
+
+// Activation is y = f(x), element by element. Func is one of "gelu", "gelu_tanh", "relu", "silu", "tanh".
+type Activation struct {
+	Origin
+	X    Value
+	Func string
+}
+
+// Add is y = A + B.
+type Add struct {
+	Origin
+	A, B Value
+}
+
+// Attention is y = softmax(Scale·q·kᵀ)·v for each of Heads heads within each sequence.
+type Attention struct {
+	Origin
+	Q, K, V Value
+	Heads   int
+	Scale   float32
+}
+
+// First takes the row of each sequence's first token: [T,H] → [sequences,H].
+type First struct {
+	Origin
+	X Value
+}
+
+// Weight is a parameter of the base: one initialiser of the file.
+type Weight struct {
+	Name   string // its Hugging Face name: "encoder.layer.0.attention.self.query.weight"
+	Tensor *onnx.Tensor
+	Shape  []int // as the file has it
+}
+
+// Output is an output of the ONNX graph that the encoder computes.
+type Output struct {
+	Name   string
+	Value  Value
+	Width  int
+	Pooled bool // one row a sequence, not one a token
+}
+
+// Layer is one layer of the encoder: attention, then a feed-forward part, each with a residual and a normalisation
+// after it. Operations that were not recognised are None.
+type Layer struct {
+	Query, Key, Value Value // *Linear
+	Attention         Value // *Attention
+	AttentionOutput   Value // *Linear
+	Norm1             Value // *LayerNorm of the sum of AttentionOutput and the layer's input
+	Up, Down          Value // *Linear
+	Norm2             Value // *LayerNorm of the sum of Down and Norm1: the layer's output
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,350 @@
+package importer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-aefebe89/graft/importer/fold"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// heads is an operand of attention as found in the graph: a matrix of tokens, split into heads by moving elements.
+type heads struct {
+	from  string // the value [batch, sequence, heads·d]
+	scale float64
+	nodes []*onnx.Node
+}
+
+// attention recognises multi-head self-attention: scores of q and k, scaled, masked for padding alone, their softmax,
+// and its product with v, written with whatever moves.
+func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
+	out, chain := r.path(name)
+	mix := r.s.g.producer(out)
+	probs, vName, ok := r.operands(mix, "MatMul")
+	if !ok || !r.active(probs) || !r.active(vName) {
+		return None, nil
+	}
+	nodes := append([]*onnx.Node{mix}, chain...)
+	soft, more := r.softmax(probs)
+	if soft == nil {
+		return None, nil
+	}
+	nodes = append(append(more, soft), nodes...)
+	sc, err := r.scores(soft.Inputs[0])
+	if err != nil || sc == nil {
+		return None, err
+	}
+	nodes = append(sc.nodes, nodes...)
+
+	d := r.width(out)
+	rows := r.s.batch * r.s.seq
+	size := 1
+	for _, n := range r.s.value(out).Shape {
+		size *= n
+	}
+	if d == 0 || size%(rows*d) != 0 {
+		return None, nil
+	}
+	h := size / (rows * d)
+	back, err := r.trace(out, chain)
+	if err != nil {
+		return None, err
+	}
+	if !r.joins(back, h, d) {
+		return None, nil
+	}
+	q, k, v := r.operand(sc.q), r.operand(sc.k), r.operand(vName)
+	for _, x := range []struct {
+		heads
+		name   string
+		turned bool
+	}{{q, sc.q, false}, {k, sc.k, !sc.turned}, {v, vName, false}} {
+		ok, err := r.splits(x.heads, h, d, x.turned)
+		if err != nil {
+			return None, err
+		}
+		if !ok {
+			return None, fmt.Errorf("%v: the operand %q of attention is not split into %d heads of %d in a way that graft recognises", soft, x.name, h, d)
+		}
+	}
+	if err := r.onlyPadding(soft, sc, h); err != nil {
+		return None, err
+	}
+	o := &Attention{Heads: h, Scale: float32(sc.scale * q.scale * k.scale)}
+	o.Origin = Origin{name, slices.Concat(q.nodes, k.nodes, v.nodes, nodes)}
+	if o.Q, err = r.value(q.from); err != nil {
+		return None, err
+	}
+	if o.K, err = r.value(k.from); err != nil {
+		return None, err
+	}
+	if o.V, err = r.value(v.from); err != nil {
+		return None, err
+	}
+	return r.put(o)
+}
+
+// softmax finds the softmax over the last axis below a value, through the guard that exporters add for rows that are
+// masked completely: Where(IsNaN(p), 0, p).
+func (r *recogniser) softmax(name string) (*onnx.Node, []*onnx.Node) {
+	n := r.s.g.producer(name)
+	var more []*onnx.Node
+	if n != nil && n.OpType == "Where" && len(n.Inputs) == 3 {
+		test := r.s.g.producer(n.Inputs[0])
+		zero, isScalar := r.scalar(n.Inputs[1])
+		p := r.s.g.resolve(n.Inputs[2])
+		if test == nil || test.OpType != "IsNaN" || r.s.g.resolve(test.Inputs[0]) != p || !isScalar || zero != 0 {
+			return nil, nil
+		}
+		more = []*onnx.Node{test, n}
+		n = r.s.g.producer(p)
+	}
+	if n == nil || n.OpType != "Softmax" || n.Domain != "" {
+		return nil, nil
+	}
+	rank := int64(len(r.s.value(n.Inputs[0]).Shape))
+	axis := int64(-1)
+	if opset := r.s.g.opsets[""]; opset < 13 {
+		axis = 1 // and flattens what follows, which is the same for the last axis alone
+	}
+	if a := n.Attribute("axis"); a != nil {
+		axis = a.I
+	}
+	if axis != -1 && axis != rank-1 {
+		return nil, nil
+	}
+	return n, more
+}
+
+// scores are q·kᵀ with what is done to them before the softmax.
+type scores struct {
+	q, k   string
+	turned bool // k is [.., sequence, d], turned by the product itself
+	scale  float64
+	masks  []mask
+	nodes  []*onnx.Node
+}
+
+// mask is a term of the scores that depends on the model's inputs.
+type mask struct {
+	name string
+	kind maskKind
+}
+
+type maskKind int
+
+const (
+	added     maskKind = iota // 0 lets through, a large negative number hides
+	keepWhere                 // a condition that lets through
+	hideWhere                 // a condition that hides
+)
+
+// hidden is the largest number that hides a score from the softmax: e⁻⁸⁸ is the least that float32 tells from zero.
+const hidden = -1000
+
+// scores walks from the softmax down to the product of q and k.
+func (r *recogniser) scores(name string) (*scores, error) {
+	sc := &scores{scale: 1}
+	for {
+		n := r.s.g.producer(name)
+		if n == nil || !r.active(name) {
+			return nil, nil
+		}
+		sc.nodes = append([]*onnx.Node{n}, sc.nodes...)
+		switch {
+		case n.OpType == "MatMul" && n.Domain == "":
+			sc.q, sc.k = r.s.g.resolve(n.Inputs[0]), r.s.g.resolve(n.Inputs[1])
+			if !r.active(sc.q) || !r.active(sc.k) {
+				return nil, nil
+			}
+			return sc, nil
+		case n.OpType == "FusedMatMul" && n.Domain == "com.microsoft":
+			sc.q, sc.k = r.s.g.resolve(n.Inputs[0]), r.s.g.resolve(n.Inputs[1])
+			if a := n.Attribute("alpha"); a != nil {
+				sc.scale *= float64(a.F)
+			}
+			if a := n.Attribute("transA"); a != nil && a.I != 0 || !r.active(sc.q) || !r.active(sc.k) {
+				return nil, nil
+			}
+			if a := n.Attribute("transB"); a != nil {
+				sc.turned = a.I != 0
+			}
+			return sc, nil
+		case n.OpType == "Add":
+			act, other, ok := r.sides(n, "Add")
+			if !ok || r.active(other) {
+				return nil, nil
+			}
+			sc.masks = append(sc.masks, mask{other, added})
+			name = act
+		case n.OpType == "Where" && len(n.Inputs) == 3:
+			c, x, y := n.Inputs[0], n.Inputs[1], n.Inputs[2]
+			m := mask{c, keepWhere}
+			if !r.active(x) {
+				x, y, m.kind = y, x, hideWhere
+			}
+			if v, ok := r.lowest(y); !r.active(x) || !ok || v > hidden {
+				return nil, nil
+			}
+			sc.masks = append(sc.masks, m)
+			name = r.s.g.resolve(x)
+		case n.OpType == "Mul" || n.OpType == "Div":
+			a, b, ok := r.operands(n, "Mul", "Div")
+			if !ok {
+				return nil, nil
+			}
+			if n.OpType == "Mul" && !r.active(a) {
+				a, b = b, a
+			}
+			f, ok := r.scalar(b)
+			if !ok || !r.active(a) {
+				return nil, nil
+			}
+			if n.OpType == "Div" {
+				f = 1 / f
+			}
+			sc.scale *= f
+			name = a
+		default:
+			return nil, nil
+		}
+	}
+}
+
+// lowest is the largest element of a constant or of an index value: what hides at least.
+func (r *recogniser) lowest(name string) (float64, bool) {
+	v := r.s.value(name)
+	if v == nil || !v.Known() || v.Floats == nil {
+		return 0, false
+	}
+	return slices.Max(v.Floats), true
+}
+
+// operand follows q, k or v from the product back to its matrix of tokens, through moves and scaling.
+func (r *recogniser) operand(name string) heads {
+	h := heads{from: name, scale: 1}
+	for {
+		from, chain := r.path(h.from)
+		h.from, h.nodes = from, append(chain, h.nodes...)
+		n := r.s.g.producer(from)
+		a, b, ok := r.operands(n, "Mul", "Div")
+		if !ok {
+			return h
+		}
+		if n.OpType == "Mul" && !r.active(a) {
+			a, b = b, a
+		}
+		f, ok := r.scalar(b)
+		if !ok || !r.active(a) {
+			return h
+		}
+		if n.OpType == "Div" {
+			f = 1 / f
+		}
+		h.scale *= f
+		h.from, h.nodes = a, append([]*onnx.Node{n}, h.nodes...)
+	}
+}
+
+// splits tells whether an operand is its matrix of tokens split into h heads of d columns: element (b, head, s, j), or
+// (b, head, j, s) if turned, is element (b, s, head·d + j) of the matrix.
+func (r *recogniser) splits(x heads, h, d int, turned bool) (bool, error) {
+	if width, ok := r.tokens(x.from); !ok || width != h*d {
+		return false, nil
+	}
+	var moves []*onnx.Node
+	for _, n := range x.nodes {
+		if n.OpType != "Mul" && n.OpType != "Div" {
+			moves = append(moves, n)
+		}
+	}
+	at, err := r.trace(x.from, moves)
+	if err != nil {
+		return false, err
+	}
+	seq := r.s.seq
+	if len(at) != r.s.batch*h*seq*d {
+		return false, nil
+	}
+	for i, k := range at {
+		s, j := i/d%seq, i%d
+		if turned {
+			s, j = i%seq, i/seq%d
+		}
+		head, b := i/(seq*d)%h, i/(seq*d*h)
+		if k != int64((b*seq+s)*h*d+head*d+j) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// joins tells whether moves put the heads back side by side: element (b, s, head·d + j) is element (b, head, s, j).
+func (r *recogniser) joins(at []int64, h, d int) bool {
+	seq := r.s.seq
+	if len(at) != r.s.batch*h*seq*d {
+		return false
+	}
+	for i, k := range at {
+		j, head, s, b := i%d, i/d%h, i/(d*h)%seq, i/(d*h*seq)
+		if k != int64(((b*h+head)*seq+s)*d+j) {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyPadding checks that the masks hide the padding of each sequence and nothing else, by computing them for batches
+// of several lengths.
+func (r *recogniser) onlyPadding(soft *onnx.Node, sc *scores, h int) error {
+	b, n := r.s.batch, r.s.seq
+	for trial := range n {
+		lengths := make([]int, b)
+		for i := range lengths {
+			lengths[i] = 1 + (n-1+trial*(i+1))%n
+		}
+		allowed := make([]bool, b*h*n*n)
+		for i := range allowed {
+			allowed[i] = true
+		}
+		memo := r.s.feeds(lengths)
+		for _, m := range sc.masks {
+			a, err := r.s.compute(m.name, memo)
+			if err != nil {
+				return fmt.Errorf("%v: its mask: %w", soft, err)
+			}
+			if err := m.apply(a, allowed, b, h, n); err != nil {
+				return fmt.Errorf("%v: its mask %q: %w", soft, m.name, err)
+			}
+		}
+		hasMask := r.s.g.input("attention_mask")
+		for i, open := range allowed {
+			key, query, seq := i%n, i/n%n, i/(n*n*h)
+			if query >= lengths[seq] {
+				continue
+			}
+			if want := key < lengths[seq] || !hasMask; open != want {
+				return fmt.Errorf("%v: token %d of a sequence of %d sees token %d: %t, where graft expects attention that only padding limits", soft, query, lengths[seq], key, open)
+			}
+		}
+	}
+	return nil
+}
+
+// apply closes the scores [b,h,n,n] that the mask hides.
+func (m mask) apply(a *fold.Array, allowed []bool, b, h, n int) error {
+	full, err := fold.Expand(a, []int{b, h, n, n})
+	if err != nil {
+		return err
+	}
+	for i := range allowed {
+		switch v := full.At(i); {
+		case m.kind == added && v == 0, m.kind == keepWhere && v != 0, m.kind == hideWhere && v == 0:
+		case m.kind == added && v > hidden:
+			return fmt.Errorf("it adds %g to a score, which neither lets through nor hides", v)
+		default:
+			allowed[i] = false
+		}
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package importer
+
+import (
+	"slices"
+
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// lookup is one table of an embedding and the value that holds its row numbers.
+type lookup struct {
+	table *view
+	index string
+	node  *onnx.Node
+}
+
+// embedding recognises a sum of table look-ups.
+func (r *recogniser) embedding(name string, n *onnx.Node) (Value, error) {
+	ls := r.embeds(name)
+	if len(ls) == 0 {
+		return None, nil
+	}
+	if _, ok := r.tokens(name); !ok {
+		return None, nil
+	}
+	o := &Embedding{Origin: Origin{Output: name}}
+	for _, l := range ls {
+		tableName := l.table.tensor.Name
+		if s := scope(l.node); anonymous(tableName) && s != "" {
+			tableName = s + ".weight"
+		}
+		o.Tables = append(o.Tables, r.weight(l.table, tableName))
+		o.Index = append(o.Index, r.index(l.index))
+		o.Nodes = append(o.Nodes, l.node)
+	}
+	return r.put(o)
+}
+
+// embeds lists the look-ups that a value is the sum of; nil where it is something else.
+func (r *recogniser) embeds(name string) []lookup {
+	n := r.s.g.producer(name)
+	if a, b, ok := r.operands(n, "Add"); ok {
+		x, y := r.embeds(a), r.embeds(b)
+		if x == nil || y == nil {
+			return nil
+		}
+		return append(x, y...)
+	}
+	table, rows, ok := r.operands(n, "Gather")
+	if !ok {
+		return nil
+	}
+	t, i := r.s.value(table), r.s.value(rows)
+	if a := n.Attribute("axis"); a != nil && a.I != 0 || t.kind != parameter || t.param.trans || len(t.Shape) != 2 || i.kind > index {
+		return nil
+	}
+	if s := i.Shape; len(s) == 0 || s[len(s)-1] != r.s.seq || len(s) > 2 {
+		return nil
+	}
+	return []lookup{{t.param, rows, n}}
+}
+
+// index numbers the values that hold row numbers.
+func (r *recogniser) index(name string) int {
+	if i, ok := r.indexes[name]; ok {
+		return i
+	}
+	i := len(r.e.Indexes)
+	r.indexes[name] = i
+	r.e.Indexes = append(r.e.Indexes, newIndex(r.s.g, name))
+	return i
+}
+
+// add recognises the sum of two activations of one shape.
+func (r *recogniser) add(name string, n *onnx.Node) (Value, error) {
+	a, b, ok := r.operands(n, "Add")
+	if !ok || !r.active(a) || !r.active(b) || !slices.Equal(r.s.value(a).Shape, r.s.value(b).Shape) {
+		return None, nil
+	}
+	o := &Add{Origin: Origin{name, []*onnx.Node{n}}}
+	var err error
+	if o.A, err = r.value(a); err != nil {
+		return None, err
+	}
+	if o.B, err = r.value(b); err != nil {
+		return None, err
+	}
+	return r.put(o)
+}

@@ -1,0 +1,131 @@
+package importer
+
+import (
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// product is x·W as found in the graph.
+type product struct {
+	x     string
+	w     *view
+	trans bool // as stored: the file's matrix is [out,in]
+	out   string
+	width int
+	node  *onnx.Node
+	bias  *view // of Gemm
+}
+
+// linear recognises a linear map: MatMul with its bias, Gemm, and what onnxruntime's optimiser makes of them.
+func (r *recogniser) linear(name string, n *onnx.Node) (Value, error) {
+	if p := r.product(n); p != nil {
+		v, err := r.affine(p, p.bias, name, nil)
+		if f := n.Attribute("activation"); f != nil && n.OpType == "FusedGemm" && err == nil {
+			return r.fused(v, string(f.S), name, n)
+		}
+		return v, err
+	}
+	if act, other, ok := r.sides(n, "Add"); ok {
+		p := r.product(r.s.g.producer(act))
+		if p == nil || p.bias != nil {
+			return None, nil
+		}
+		if b := r.row(other, p.width); b != nil {
+			return r.affine(p, b, name, n)
+		}
+	}
+	if n.Domain == "com.microsoft" && (n.OpType == "BiasGelu" || n.OpType == "FastGelu") && len(n.Inputs) == 2 {
+		p := r.product(r.s.g.producer(n.Inputs[0]))
+		if p == nil {
+			return None, nil
+		}
+		b := r.row(n.Inputs[1], p.width)
+		if b == nil {
+			return None, nil
+		}
+		v, err := r.affine(p, b, name, n)
+		if err != nil {
+			return None, err
+		}
+		return r.fused(v, n.OpType, name, n)
+	}
+	return None, nil
+}
+
+// affine adds the linear map of a product and its bias, which node add joins.
+func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node) (Value, error) {
+	x, err := r.value(p.x)
+	if err != nil {
+		return None, err
+	}
+	o := &Linear{Origin: Origin{Output: name, Nodes: []*onnx.Node{p.node}}, X: x, Trans: p.trans, Product: p.out, Input: p.x}
+	if add != nil {
+		o.Nodes = append(o.Nodes, add)
+	}
+	var b *onnx.Tensor
+	if bias != nil {
+		b = bias.tensor
+	}
+	o.W = r.weight(p.w, linearName(p.w.tensor, b, p.node))
+	if bias != nil {
+		biasName := b.Name
+		if anonymous(biasName) {
+			biasName = module(o.W.Name) + ".bias"
+		}
+		o.Bias = r.weight(bias, biasName)
+	}
+	return r.put(o)
+}
+
+// fused adds the activation that an optimiser folded into a linear map.
+func (r *recogniser) fused(x Value, op, name string, n *onnx.Node) (Value, error) {
+	f, ok := map[string]string{"BiasGelu": "gelu", "FastGelu": "gelu_tanh", "Relu": "relu", "Tanh": "tanh"}[op]
+	if !ok {
+		return None, nil
+	}
+	return r.put(&Activation{Origin: Origin{name, []*onnx.Node{n}}, X: x, Func: f})
+}
+
+// product matches x·W for an activation x and a weight W.
+func (r *recogniser) product(n *onnx.Node) *product {
+	if n == nil || len(n.Inputs) < 2 {
+		return nil
+	}
+	attr := func(name string, def float32) float32 {
+		a := n.Attribute(name)
+		switch {
+		case a == nil:
+			return def
+		case a.Type == onnx.AttrInt:
+			return float32(a.I)
+		}
+		return a.F
+	}
+	trans := false
+	switch {
+	case n.Domain == "" && n.OpType == "MatMul":
+	case n.Domain == "" && n.OpType == "Gemm", n.Domain == "com.microsoft" && n.OpType == "FusedGemm":
+		if attr("alpha", 1) != 1 || attr("beta", 1) != 1 || attr("transA", 0) != 0 {
+			return nil
+		}
+		trans = attr("transB", 0) != 0
+	case n.Domain == "com.microsoft" && n.OpType == "FusedMatMul":
+		if attr("alpha", 1) != 1 || attr("transA", 0) != 0 {
+			return nil
+		}
+		trans = attr("transB", 0) != 0
+	default:
+		return nil
+	}
+	w := r.s.value(n.Inputs[1])
+	if !r.active(n.Inputs[0]) || w == nil || w.kind != parameter || len(w.Shape) != 2 {
+		return nil
+	}
+	p := &product{x: r.s.g.resolve(n.Inputs[0]), w: w.param, trans: trans != w.param.trans, out: n.Outputs[0], node: n}
+	p.width = r.width(p.out)
+	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
+		if p.bias = r.row(n.Inputs[2], p.width); p.bias == nil {
+			return nil
+		}
+	}
+	return p
+}
