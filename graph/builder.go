@@ -103,10 +103,10 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 	case *importer.Attention:
 		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, o.Heads, o.Scale))
 	case *importer.First:
-		if n.firsts == nil {
-			n.firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)
+		if n.Firsts == nil {
+			n.Firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)
 		}
-		return b.ok(op.Rows(b.v[o.X], n.firsts))
+		return b.ok(op.Rows(b.v[o.X], n.Firsts))
 	}
 	return b.ok(nil, fmt.Errorf("there is no way to build a %T", o))
 }

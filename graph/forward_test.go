@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-aefebe89/graft/graph"
@@ -84,7 +85,10 @@ func TestForwardMatchesTheRecordedStates(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := graph.NewProbe(p, []kernel.Kernels{portable.New(), portable.New()})
-			worst := 0.0
+			worst, bound := 0.0, 1e-4
+			if strings.Contains(path, "f16w") {
+				bound = 2e-3 // the file's weights are rounded to 11 bits, the recorded states come from the others
+			}
 			for i, c := range testutil.Cases(t, expected) {
 				seqs, lengths := sequences(c)
 				got, err := s.Probe(context.Background(), seqs)
@@ -97,7 +101,7 @@ func TestForwardMatchesTheRecordedStates(t *testing.T) {
 				for k, h := range got.Hidden {
 					d, big := difference(h, c.Hidden[k], c.Seq, lengths)
 					worst = max(worst, d/max(1, big))
-					if !(d <= 1e-4*max(1, big)) {
+					if !(d <= bound*max(1, big)) {
 						t.Errorf("case %d: hidden state %d differs by %.2g of %.2g", i, k, d, big)
 					}
 				}
@@ -110,7 +114,7 @@ func TestForwardMatchesTheRecordedStates(t *testing.T) {
 						ls, seq = slices.Repeat([]int{1}, c.Batch), 1
 					}
 					d, big := difference(got.Outputs[o.Name], c.Outputs[o.Name], seq, ls)
-					if !(d <= 1e-4*max(1, big)) {
+					if !(d <= bound*max(1, big)) {
 						t.Errorf("case %d: output %q differs by %.2g of %.2g", i, o.Name, d, big)
 					}
 				}

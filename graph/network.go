@@ -52,7 +52,7 @@ type Network struct {
 	Targets  *G.Node // int32 [rows], −1 for rows without a label
 	Weight   *G.Node // [1]: what the summed loss is multiplied by
 	Seed     *G.Node // [1]: the gradient of the loss, 1
-	firsts   *G.Node // int32 [sequences]: the first token of each, where an output asks for it
+	Firsts   *G.Node // int32 [sequences]: the first token of each, where an output asks for it
 
 	Hidden  G.Nodes            // [T,H] as importer.Encoder.Hidden, with the adapters in the layers
 	Outputs map[string]*G.Node // of the ONNX graph, by name
@@ -118,6 +118,9 @@ func (n *Network) node(p *Param) *G.Node {
 	n.nodes[p], n.leaves[x] = x, p
 	return x
 }
+
+// Node returns a parameter's leaf, nil where the network does not use it.
+func (n *Network) Node(p *Param) *G.Node { return n.nodes[p] }
 
 // weight is a base weight's leaf, nil for a missing one.
 func (n *Network) weight(w *importer.Weight) *G.Node {

@@ -104,7 +104,7 @@ func (s *Session) feed(sh *shard) error {
 		}
 		values[s.net.Bounds] = kernel.I32(b.bounds, len(b.bounds))
 		values[s.net.Rows] = kernel.I32(b.rows, rows)
-		values[s.net.firsts] = kernel.I32(b.firsts, len(b.firsts))
+		values[s.net.Firsts] = kernel.I32(b.firsts, len(b.firsts))
 	}
 	for _, n := range s.plan.Leaves() {
 		if v, ok := values[n]; ok {
