@@ -98,3 +98,12 @@ func (s *state) imports(domain string, version int64) {
 		s.failf("the domain %q is imported as version %d and as %d", domain, have, version)
 	}
 }
+
+// All is several options as one.
+func All(options ...Option) Option {
+	return func(s *settings) {
+		for _, set := range options {
+			set(s)
+		}
+	}
+}
