@@ -3,6 +3,9 @@ package onnx
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // write writes a file below a folder and returns its path.
@@ -288,32 +293,29 @@ func TestAClosedFileHandsOutNoMoreViews(t *testing.T) {
 	}
 }
 
-// A model of 1 GiB, most of it a hole in the file.
-func TestOpenCopiesNoWeights(t *testing.T) {
-	const rows, cols = 1 << 18, 1 << 10
-	head := header(Float, rows, cols).text(8, "w")
-	tag := msg(nil).bytes(9, nil)[:1]
+// sparse writes a model with one float tensor "w" whose elements are a hole in the file.
+func sparse(t *testing.T, rows, cols int64) string {
+	t.Helper()
 	size := uint64(4 * rows * cols)
-	lengths := func(inner uint64, n int) []byte { return msg(nil).varint(1, inner)[1:][:n] }
-	raw := append(tag, lengths(size, 5)...)
-	tensor := append(head, raw...)
-	graph := append(msg(nil).bytes(5, nil)[:1], lengths(uint64(len(tensor))+size, 5)...)
-	graph = append(graph, tensor...)
-	b := msg(nil).varint(1, 8).bytes(8, msg(nil).varint(2, 17))
-	b = append(b, 7<<3|2)
-	b = append(append(b, lengths(uint64(len(graph))+size, 5)...), graph...)
+	toTheEnd := func(m msg, n protowire.Number, inner int) msg {
+		return protowire.AppendVarint(protowire.AppendTag(m, n, protowire.BytesType), uint64(inner)+size)
+	}
+	tensor := toTheEnd(header(Float, rows, cols).text(8, "w"), 9, 0)
+	graph := append(toTheEnd(nil, 5, len(tensor)), tensor...)
+	b := append(toTheEnd(msg(nil).varint(1, 8).bytes(8, msg(nil).varint(2, 17)), 7, len(graph)), graph...)
 	path := write(t, b, t.TempDir(), "model.onnx")
 	if err := os.Truncate(path, int64(len(b))+int64(size)); err != nil {
 		t.Skip("no sparse files here:", err)
 	}
+	return path
+}
+
+func TestOpenCopiesNoWeights(t *testing.T) {
+	const rows, cols = 1 << 18, 1 << 10 // 1 GiB
+	path := sparse(t, rows, cols)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	f, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	x, err := f.Graph.Initializer("w").Float32s()
+	x, err := open(t, path).Graph.Initializer("w").Float32s()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,6 +324,53 @@ func TestOpenCopiesNoWeights(t *testing.T) {
 		t.Errorf("%d elements, want %d", len(x), rows*cols)
 	}
 	if got := after.TotalAlloc - before.TotalAlloc; got > 64<<10 {
-		t.Errorf("opening %d MiB allocated %d bytes", size>>20, got)
+		t.Errorf("opening 1 GiB allocated %d bytes", got)
+	}
+}
+
+func TestModelsBeyond2GiBAreReadButNotWritten(t *testing.T) {
+	if math.MaxInt == math.MaxInt32 {
+		t.Skip("needs 64 bits")
+	}
+	const rows, cols = 3 << 18, 1 << 10 // 3 GiB
+	f := open(t, sparse(t, rows, cols))
+	x := f.Graph.Initializer("w")
+	if v, err := x.Float32s(); err != nil || len(v) != rows*cols {
+		t.Errorf("%d elements, %v", len(v), err)
+	}
+	if n, err := f.WriteTo(io.Discard); err == nil || !strings.Contains(err.Error(), "keep large tensors as external data") {
+		t.Errorf("wrote %d bytes, %v; want an error", n, err)
+	}
+	at, ok := x.Location()
+	if !ok {
+		t.Fatal("no location")
+	}
+	x.External = &External{Location: filepath.Base(at.File), Offset: at.Offset, Length: at.Length}
+	b, err := f.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := open(t, write(t, b, f.Dir(), "small.onnx")).Graph.Initializer("w")
+	if v, err := y.Float32s(); err != nil || len(v) != rows*cols {
+		t.Errorf("external: %d elements, %v", len(v), err)
+	}
+}
+
+func TestExternalDataLiesBeyond4GiB(t *testing.T) {
+	if math.MaxInt == math.MaxInt32 {
+		t.Skip("needs 64 bits")
+	}
+	dir := t.TempDir()
+	data, err := os.Create(filepath.Join(dir, "w.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	if _, err := data.WriteAt(float32bytes(1, 2), 5<<30); err != nil {
+		t.Skip("no sparse files here:", err)
+	}
+	x := open(t, write(t, inGraph(outside("w.bin", fmt.Sprint(int64(5)<<30), "8")), dir, "model.onnx")).Graph.Initializers[0]
+	if v, err := x.Float32s(); err != nil || !slices.Equal(v, []float32{1, 2}) {
+		t.Errorf("%v, %v", v, err)
 	}
 }

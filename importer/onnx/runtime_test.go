@@ -1,6 +1,7 @@
 package onnx_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/internal/orttest"
+	"github.com/seed-aefebe89/graft/importer/onnx/random"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 )
 
@@ -108,4 +110,64 @@ func compareRuns(t *testing.T, path string) {
 	if wasErr != nil {
 		t.Logf("refused alike: %v", wasErr)
 	}
+}
+
+// A slotted graph is such a model: small, its external data pointing into the file of another one.
+func TestOnnxruntimeReadsExternalDataAtTheLocationsOfAnotherModel(t *testing.T) {
+	dir := t.TempDir()
+	if err := random.Folder(dir, 5, random.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := onnx.Open(filepath.Join(dir, "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	small, graph := *f.Model, *f.Graph
+	small.Graph, graph.Initializers = &graph, nil
+	for _, x := range f.Graph.Initializers {
+		at, ok := x.Location()
+		if !ok {
+			t.Fatalf("%v has no location", x)
+		}
+		place := onnx.External{Location: filepath.Base(at.File), Offset: at.Offset, Length: at.Length}
+		y, err := onnx.NewExternalTensor(x.Name, x.Type, x.Dims, place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		graph.Initializers = append(graph.Initializers, y)
+	}
+	b, err := small.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "small.onnx")
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for i, x := range f.Graph.Initializers {
+		want, err := x.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := g.Graph.Initializers[i].Bytes(); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%v holds other elements (%v)", x, err)
+		}
+	}
+	t.Run("run", func(t *testing.T) {
+		orttest.Require(t)
+		in := orttest.Inputs(500, 9)
+		want, err := orttest.Run(f.Path, 2, 9, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := orttest.Run(path, 2, 9, in); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("the outputs differ (%v)", err)
+		}
+	})
 }
