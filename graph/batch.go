@@ -35,6 +35,18 @@ func (s *Sequence) Labelled() int {
 	return n
 }
 
+// MeanWeight makes the summed loss of some sequences a mean over their labelled rows; it is 0 where there is none.
+func MeanWeight(seqs []*Sequence) float32 {
+	n := 0
+	for _, s := range seqs {
+		n += s.Labelled()
+	}
+	if n == 0 {
+		return 0
+	}
+	return 1 / float32(n)
+}
+
 func b2i(b bool) int {
 	if b {
 		return 1

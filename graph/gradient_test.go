@@ -38,7 +38,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 						train = append(train, q)
 					}
 				}
-				s := graph.NewSession(p, []kernel.Kernels{portable.New(), portable.New()}, train)
+				s := graph.NewTrainer(p, []kernel.Kernels{portable.New(), portable.New()}, train)
 				loss := func() float64 {
 					if err := s.Update(); err != nil {
 						t.Fatal(err)

@@ -183,6 +183,22 @@ func (p *Params) Of(groups ...Group) []*Param {
 // Get returns an adapter's or head's parameter by name, nil if there is none.
 func (p *Params) Get(name string) *Param { return p.named[name] }
 
+// Snapshot copies the values of some parameters.
+func Snapshot(ps []*Param) [][]float32 {
+	out := make([][]float32, len(ps))
+	for i, p := range ps {
+		out[i] = append([]float32(nil), p.Data...)
+	}
+	return out
+}
+
+// Restore puts copied values back. Layouts of base weights stay as they are until Repack.
+func Restore(ps []*Param, values [][]float32) {
+	for i, p := range ps {
+		copy(p.Data, values[i])
+	}
+}
+
 // Count is the number of elements of some parameters.
 func Count(ps []*Param) int {
 	n := 0
@@ -190,4 +206,53 @@ func Count(ps []*Param) int {
 		n += p.Size()
 	}
 	return n
+}
+
+// Encoding lists the base weights that the last hidden state depends on, with or without the embedding tables: what
+// there is to train of the base.
+func (p *Params) Encoding(embeddings bool) []*Param {
+	e := p.Model.Encoder
+	if len(e.Hidden) == 0 {
+		return nil
+	}
+	needed := make([]bool, len(e.Ops))
+	needed[e.Hidden[len(e.Hidden)-1]] = true
+	used := map[*importer.Weight]bool{}
+	need := func(vs ...importer.Value) {
+		for _, v := range vs {
+			if v != importer.None {
+				needed[v] = true
+			}
+		}
+	}
+	for i := len(e.Ops) - 1; i >= 0; i-- {
+		if !needed[i] {
+			continue
+		}
+		switch o := e.Ops[i].(type) {
+		case *importer.Embedding:
+			for _, t := range o.Tables {
+				used[t] = true
+			}
+		case *importer.Linear:
+			used[o.W], used[o.Bias] = true, true
+			need(o.X)
+		case *importer.LayerNorm:
+			used[o.Gamma], used[o.Beta] = true, true
+			need(o.X, o.Residual)
+		case *importer.Activation:
+			need(o.X)
+		case *importer.Add:
+			need(o.A, o.B)
+		case *importer.Attention:
+			need(o.Q, o.K, o.V)
+		}
+	}
+	var out []*Param
+	for _, b := range p.Base {
+		if used[b.Weight] && (embeddings || !b.embedding) {
+			out = append(out, b)
+		}
+	}
+	return out
 }

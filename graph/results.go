@@ -10,11 +10,13 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
+var errMode = errors.New("the session was made to compute something else")
+
 // Step computes the sum of the losses of the labelled rows times weight, and its gradients, which Grad returns. A
 // weight of one over the number of labelled rows gives the mean.
 func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (loss float64, err error) {
-	if len(s.train) == 0 {
-		return 0, errors.New("the session trains no parameter")
+	if s.mode != steps && s.mode != topSteps {
+		return 0, errMode
 	}
 	if err := s.run(ctx, seqs, weight); err != nil {
 		return 0, err
@@ -53,8 +55,8 @@ func (s *Session) Grad(i int, g []float32) error {
 
 // Logits returns the logits [rows,labels] of each sequence's rows.
 func (s *Session) Logits(ctx context.Context, seqs []*Sequence) ([][]float32, error) {
-	if s.params.Labels == 0 || len(s.train) > 0 || s.probe {
-		return nil, errors.New("the session computes no logits: it has no head, or was made for training")
+	if s.mode != logits && s.mode != topLogits {
+		return nil, errMode
 	}
 	if err := s.run(ctx, seqs, 0); err != nil {
 		return nil, err
@@ -62,10 +64,10 @@ func (s *Session) Logits(ctx context.Context, seqs []*Sequence) ([][]float32, er
 	return s.rows(seqs, s.net.Logits)
 }
 
-// Features returns the last hidden states [rows,H] of each sequence's rows, of parameters without a head.
+// Features returns the last hidden states [rows,H] of each sequence's rows.
 func (s *Session) Features(ctx context.Context, seqs []*Sequence) ([][]float32, error) {
-	if s.params.Labels > 0 || s.probe {
-		return nil, errors.New("the session computes logits, not features")
+	if s.mode != features {
+		return nil, errMode
 	}
 	if err := s.run(ctx, seqs, 0); err != nil {
 		return nil, err
@@ -105,10 +107,10 @@ type Probed struct {
 	Outputs map[string][][]float32 // by name and sequence: [tokens,width], or [1,width] for an output of the first token
 }
 
-// Probe computes every hidden state and output of a session made by NewProbe.
+// Probe computes every hidden state and output.
 func (s *Session) Probe(ctx context.Context, seqs []*Sequence) (*Probed, error) {
-	if !s.probe {
-		return nil, errors.New("the session was not made for probing")
+	if s.mode != probe {
+		return nil, errMode
 	}
 	if err := s.run(ctx, seqs, 0); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"errors"
+
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seed-aefebe89/graft/graph/exec"
@@ -12,41 +14,65 @@ import (
 type Session struct {
 	params  *Params
 	kernels []kernel.Kernels // one a thread
-	train   []*Param         // what gradients are computed for
-	top     bool             // starts from features
-	probe   bool             // computes hidden states and outputs too
+	mode    mode
+	train   []*Param // what gradients are computed for
 	cap     Capacity
 
 	net    *Network
 	plan   *exec.Plan
 	grads  G.Nodes
 	shards []*shard
-	frozen []*Param // base weights with layouts
 }
 
-// NewSession returns a session for the network of the parameters, with one thread for each of ks. train lists the
-// parameters whose gradients Step computes.
-func NewSession(p *Params, ks []kernel.Kernels, train []*Param) *Session {
-	s := &Session{params: p, kernels: ks, train: train}
+// mode is what a session computes.
+type mode int
+
+const (
+	steps    mode = iota // the loss and its gradients
+	topSteps             // the same, from features
+	logits
+	topLogits // the same, from features
+	features
+	probe // hidden states and outputs
+)
+
+// top tells whether the network starts from features.
+func (m mode) top() bool { return m == topSteps || m == topLogits }
+
+func newSession(p *Params, ks []kernel.Kernels, m mode) *Session {
+	s := &Session{params: p, kernels: ks, mode: m}
 	for range ks {
 		s.shards = append(s.shards, &shard{})
 	}
 	return s
 }
 
-// NewProbe is a session that computes every hidden state and output of the ONNX graph (Probe), with the adapters.
-func NewProbe(p *Params, ks []kernel.Kernels) *Session {
-	s := NewSession(p, ks, nil)
-	s.probe = true
+// NewTrainer returns a session for Step: it computes the gradients of the parameters train, with one thread for each
+// of ks.
+func NewTrainer(p *Params, ks []kernel.Kernels, train []*Param) *Session {
+	s := newSession(p, ks, steps)
+	s.train = train
 	return s
 }
 
-// NewTopSession is a session for the network above the encoder, which starts from Sequence.Features (NewTop).
-func NewTopSession(p *Params, ks []kernel.Kernels, train []*Param) *Session {
-	s := NewSession(p, ks, train)
-	s.top = true
+// NewTopTrainer is NewTrainer for the network above the encoder, which starts from Sequence.Features (NewTop).
+func NewTopTrainer(p *Params, ks []kernel.Kernels, train []*Param) *Session {
+	s := newSession(p, ks, topSteps)
+	s.train = train
 	return s
 }
+
+// NewTagger returns a session for Logits.
+func NewTagger(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks, logits) }
+
+// NewTopTagger is NewTagger for the network above the encoder.
+func NewTopTagger(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks, topLogits) }
+
+// NewEncoder returns a session for Features.
+func NewEncoder(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks, features) }
+
+// NewProbe returns a session for Probe: every hidden state and output of the ONNX graph, with the adapters.
+func NewProbe(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks, probe) }
 
 // prepare makes the network, the plan and the executors for batches that need c.
 func (s *Session) prepare(c Capacity) error {
@@ -55,7 +81,7 @@ func (s *Session) prepare(c Capacity) error {
 	}
 	s.cap = s.cap.grow(c)
 	var err error
-	if s.top {
+	if s.mode.top() {
 		s.net, err = NewTop(s.params, s.cap.Rows)
 	} else {
 		s.net, err = New(s.params, s.cap)
@@ -63,22 +89,9 @@ func (s *Session) prepare(c Capacity) error {
 	if err != nil {
 		return err
 	}
-	var roots G.Nodes
-	switch {
-	case s.probe:
-		roots = append(roots, s.net.Hidden...)
-		for _, o := range s.params.Model.Outputs {
-			roots = append(roots, s.net.Outputs[o.Name])
-		}
-	case len(s.train) > 0:
-		if s.grads, err = s.net.Gradients(s.train); err != nil {
-			return err
-		}
-		roots = append(G.Nodes{s.net.Loss}, s.grads...)
-	case s.net.Logits != nil:
-		roots = G.Nodes{s.net.Logits}
-	default:
-		roots = G.Nodes{s.net.Features}
+	roots, err := s.roots()
+	if err != nil {
+		return err
 	}
 	if s.plan, err = exec.NewPlan(roots...); err != nil {
 		return err
@@ -90,13 +103,37 @@ func (s *Session) prepare(c Capacity) error {
 	return s.feedParams()
 }
 
+// roots are the nodes that the session computes.
+func (s *Session) roots() (roots G.Nodes, err error) {
+	switch s.mode {
+	case steps, topSteps:
+		if s.grads, err = s.net.Gradients(s.train); err != nil {
+			return nil, err
+		}
+		return append(G.Nodes{s.net.Loss}, s.grads...), nil
+	case logits, topLogits:
+		if s.net.Logits == nil {
+			return nil, errors.New("the network has no head to compute logits with")
+		}
+		return G.Nodes{s.net.Logits}, nil
+	case features:
+		if s.net.Features == nil {
+			return nil, errors.New("the encoder's layers were not recognised, so that it has no last hidden state")
+		}
+		return G.Nodes{s.net.Features}, nil
+	}
+	roots = append(roots, s.net.Hidden...)
+	for _, o := range s.params.Model.Outputs {
+		roots = append(roots, s.net.Outputs[o.Name])
+	}
+	return roots, nil
+}
+
 // pack lays the base's matrices out for the products of the plan. Adapters and heads are small and change each step.
 func (s *Session) pack() {
-	s.frozen = s.frozen[:0]
 	for _, u := range s.plan.Packs() {
 		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base {
 			p.pack(s.kernels[0], u.Trans)
-			s.frozen = append(s.frozen, p)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 
 // work is what a sequence costs: its tokens, or its rows where the network starts from features.
 func (s *Session) work(q *Sequence) int {
-	if s.top {
+	if s.mode.top() {
 		return len(q.Targets)
 	}
 	return len(q.IDs)
@@ -76,7 +76,7 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 	b.reset(len(e.Indexes))
 	for _, k := range part {
 		var err error
-		if s.top {
+		if s.mode.top() {
 			err = b.addFeatures(k, seqs[k], HiddenSize(e))
 		} else {
 			err = b.add(e, k, seqs[k])
@@ -96,7 +96,7 @@ func (s *Session) feed(sh *shard) error {
 		s.net.Targets: kernel.I32(b.targets, rows),
 		s.net.Weight:  kernel.F32(sh.weight[:], 1),
 	}
-	if s.top {
+	if s.mode.top() {
 		values[s.net.Features] = kernel.F32(b.features, rows, HiddenSize(s.params.Model.Encoder))
 	} else {
 		for i, n := range s.net.Index {

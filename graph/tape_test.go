@@ -33,7 +33,7 @@ func TestTapeMachineAgrees(t *testing.T) {
 				}
 			}
 			seqs, count := labelled(500, 4, 5, 8)
-			s := graph.NewSession(p, []kernel.Kernels{portable.New()}, train)
+			s := graph.NewTrainer(p, []kernel.Kernels{portable.New()}, train)
 			loss, err := s.Step(context.Background(), seqs, 1/float32(count))
 			if err != nil {
 				t.Fatal(err)

@@ -1,0 +1,129 @@
+package train
+
+import (
+	"math"
+	"sync"
+
+	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// AdamW is the optimiser of Loshchilov and Hutter (2019) with PyTorch's defaults. It stands in for gorgonia's solver of
+// that name, which allocates several temporaries a parameter and takes no gradient that was summed over shards
+// elsewhere; a test holds the two to each other.
+type AdamW struct {
+	Beta1, Beta2, Eps float64 // 0 means 0.9, 0.999 and 1e-8
+	WeightDecay       float64
+
+	params []*graph.Param
+	m, v   [][]float32
+	steps  int
+}
+
+// NewAdamW returns an optimiser of some parameters.
+func NewAdamW(params []*graph.Param, weightDecay float64) *AdamW {
+	o := &AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: weightDecay, params: params}
+	for _, p := range params {
+		o.m = append(o.m, make([]float32, p.Size()))
+		o.v = append(o.v, make([]float32, p.Size()))
+	}
+	return o
+}
+
+// Step takes one step with the gradients times scale, one goroutine for each of ks.
+func (o *AdamW) Step(ks []kernel.Kernels, grads [][]float32, lr, scale float64) {
+	o.steps++
+	c := kernel.AdamW{LR: float32(lr), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
+		WeightDecay: float32(o.WeightDecay), GradScale: float32(scale), Step: o.steps}
+	each(ks, len(o.params), func(k kernel.Kernels, i int) {
+		p := o.params[i]
+		n := p.Size()
+		k.AdamW(kernel.F32(p.Data, n), kernel.F32(grads[i], n), kernel.F32(o.m[i], n), kernel.F32(o.v[i], n), c)
+	})
+}
+
+// Steps is the number of steps taken.
+func (o *AdamW) Steps() int { return o.steps }
+
+// Resume sets the number of steps taken, after the moments were filled in.
+func (o *AdamW) Resume(steps int) { o.steps = steps }
+
+// Moments are the first and second moments of parameter i: what a checkpoint saves and fills in.
+func (o *AdamW) Moments(i int) (m, v []float32) { return o.m[i], o.v[i] }
+
+// each calls f for 0 … n−1, dealt out to a goroutine for each of ks.
+func each(ks []kernel.Kernels, n int, f func(k kernel.Kernels, i int)) {
+	var wg sync.WaitGroup
+	for t, k := range ks {
+		wg.Go(func() {
+			for i := t; i < n; i += len(ks) {
+				f(k, i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Gradients collects the gradients of some parameters over several batches.
+type Gradients struct {
+	params []*graph.Param
+	G      [][]float32
+}
+
+// NewGradients returns gradients of zero.
+func NewGradients(params []*graph.Param) *Gradients {
+	g := &Gradients{params: params}
+	for _, p := range params {
+		g.G = append(g.G, make([]float32, p.Size()))
+	}
+	return g
+}
+
+// Zero forgets what was collected.
+func (g *Gradients) Zero() {
+	for _, x := range g.G {
+		clear(x)
+	}
+}
+
+// Add adds the gradients of a session's last step, whose first parameters are these.
+func (g *Gradients) Add(s *graph.Session) error {
+	for i, x := range g.G {
+		if err := s.Grad(i, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Norm is the Euclidean norm of all gradients together.
+func (g *Gradients) Norm(k kernel.Kernels) float64 {
+	sum := 0.0
+	for _, x := range g.G {
+		sum += k.SumSquares(kernel.F32(x, len(x)))
+	}
+	return math.Sqrt(sum)
+}
+
+// Clip is what the gradients are multiplied by so that their norm is at most limit; a limit of 0 clips nothing.
+func (g *Gradients) Clip(k kernel.Kernels, limit float64) float64 {
+	if limit <= 0 {
+		return 1
+	}
+	if norm := g.Norm(k); norm > limit {
+		return limit / norm
+	}
+	return 1
+}
+
+// Linear is a learning rate that rises linearly over warmup steps and then falls linearly to zero at total: for step
+// from 0 on.
+func Linear(lr float64, step, warmup, total int) float64 {
+	if step < warmup {
+		return lr * float64(step+1) / float64(warmup+1)
+	}
+	if total <= warmup {
+		return lr
+	}
+	return lr * float64(total-step) / float64(total-warmup)
+}

@@ -1,0 +1,273 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/internal/progress"
+)
+
+// Settings are those of fine-tuning. Numbers that are zero mean what is said.
+type Settings struct {
+	Epochs      int       `json:"epochs"`       // at most; 15
+	Batch       int       `json:"batch"`        // sentences a step; 32
+	LRs         []float64 `json:"lr"`           // learning rates to try, the one that is best on dev is kept; 1e-3
+	Warmup      float64   `json:"warmup"`       // share of the steps in which the rate rises
+	WeightDecay float64   `json:"weight_decay"` //
+	Clip        float64   `json:"clip"`         // largest norm of the gradients; 0 clips nothing
+	Patience    int       `json:"patience"`     // epochs without a better dev score before a rate is given up; 0: never
+	Seed        uint64    `json:"seed"`
+	Base        bool      `json:"base"` // train the encoder too, its embedding tables excepted
+}
+
+// defaults fills in what is zero.
+func (s *Settings) defaults() {
+	if s.Epochs == 0 {
+		s.Epochs = 15
+	}
+	if s.Batch == 0 {
+		s.Batch = 32
+	}
+	if len(s.LRs) == 0 {
+		s.LRs = []float64{1e-3}
+	}
+}
+
+// FineTune trains an adapter and a head on labelled examples. The epoch that is best on dev is kept.
+type FineTune struct {
+	Settings
+	Params  *graph.Params
+	Encoder *Encoder
+	Train   []*Example
+	Dev     []*Example
+	Kernels []kernel.Kernels // one a thread
+
+	// FeatureBytes bounds the memory for hidden states that are computed once because nothing below them is trained;
+	// beyond it every step runs the encoder. 0 means 2 GiB.
+	FeatureBytes int64
+	// Checkpoint is the file that the state is kept in, none if empty. A run that finds its state there goes on from it.
+	Checkpoint string
+	// Every is how often the state is saved between epochs. 0 means a minute.
+	Every    time.Duration
+	Progress *progress.Reporter
+
+	session *graph.Session
+	tagger  *Tagger
+	params  []*graph.Param
+	state   state
+	start   [][]float32 // the parameters' starting values
+	best    [][]float32
+	opt     *AdamW
+	saved   time.Time
+}
+
+// Result is what fine-tuning came to.
+type Result struct {
+	LR         float64 `json:"lr"`    // the rate that was kept
+	Epoch      int     `json:"epoch"` // the epoch that was kept, from 1
+	DevF1      float64 `json:"dev_f1"`
+	Trainable  int     `json:"trainable"` // elements
+	Trials     []Trial `json:"trials"`
+	Steps      int     `json:"steps"`
+	OnFeatures bool    `json:"on_features"` // the hidden states were computed once
+}
+
+// Trial is the best that one learning rate came to.
+type Trial struct {
+	LR    float64 `json:"lr"`
+	Epoch int     `json:"epoch"`
+	DevF1 float64 `json:"dev_f1"`
+}
+
+// Run trains until the last epoch of the last learning rate and leaves the parameters at their best. When ctx ends it
+// saves its state and returns the context's error.
+func (f *FineTune) Run(ctx context.Context) (*Result, error) {
+	f.defaults()
+	if graph.MeanWeight(sequences(f.Train)) == 0 {
+		return nil, errors.New("there is nothing to train on: no sentence has a labelled word")
+	}
+	if len(f.Dev) == 0 {
+		return nil, errors.New("there is no dev sentence to choose the best epoch by")
+	}
+	onFeatures, err := f.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.resume(); err != nil {
+		return nil, err
+	}
+	for f.state.Trial < len(f.LRs) {
+		if err := f.trial(ctx); err != nil {
+			return nil, err
+		}
+	}
+	graph.Restore(f.params, f.best)
+	b := f.state.Best
+	return &Result{LR: b.LR, Epoch: b.Epoch, DevF1: b.DevF1, Trainable: graph.Count(f.params), Trials: f.state.Trials,
+		Steps: f.state.Steps, OnFeatures: onFeatures}, nil
+}
+
+// prepare chooses what is trained and makes the sessions; where all of it sits on top of the encoder, the examples'
+// hidden states are computed here, once.
+func (f *FineTune) prepare(ctx context.Context) (onFeatures bool, err error) {
+	f.params = f.Params.Of(graph.Adapter, graph.Head)
+	if f.Base {
+		base := f.Params.Encoding(false)
+		for _, p := range base {
+			p.Thaw()
+		}
+		f.params = append(f.params, base...)
+	}
+	rows := 0
+	for _, xs := range [][]*Example{f.Train, f.Dev} {
+		for _, x := range xs {
+			rows += len(x.Seq.Rows)
+		}
+	}
+	limit := f.FeatureBytes
+	if limit == 0 {
+		limit = 2 << 30
+	}
+	onFeatures = !f.Base && graph.OnTop(f.Params) && 4*int64(rows)*int64(graph.HiddenSize(f.Params.Model.Encoder)) <= limit
+	if !onFeatures {
+		f.session = graph.NewTrainer(f.Params, f.Kernels, f.params)
+		f.tagger = NewTagger(f.Encoder, f.Params, f.Kernels)
+	} else {
+		bar := f.Progress.Start("hidden states", len(f.Train)+len(f.Dev))
+		defer bar.Done()
+		s := graph.NewEncoder(f.Params, f.Kernels)
+		if f.Train, err = features(ctx, s, f.Train, bar); err != nil {
+			return false, err
+		}
+		if f.Dev, err = features(ctx, s, f.Dev, bar); err != nil {
+			return false, err
+		}
+		f.session = graph.NewTopTrainer(f.Params, f.Kernels, f.params)
+		f.tagger = newTopTagger(f.Encoder, f.Params, f.Kernels)
+	}
+	f.start, f.best = graph.Snapshot(f.params), graph.Snapshot(f.params)
+	f.opt = NewAdamW(f.params, f.WeightDecay)
+	f.saved = time.Now()
+	return onFeatures, nil
+}
+
+// trial trains with one learning rate, from where the state stands.
+func (f *FineTune) trial(ctx context.Context) error {
+	st := &f.state
+	lr := f.LRs[st.Trial]
+	steps := (len(f.Train) + f.Batch - 1) / f.Batch
+	total := f.Epochs * steps
+	warmup := int(f.Warmup * float64(total))
+	grads := NewGradients(f.params)
+	for ; st.Epoch < f.Epochs && (f.Patience == 0 || st.Worse < f.Patience); st.Epoch++ {
+		order := rand.New(rand.NewPCG(f.Seed, uint64(st.Epoch)+1)).Perm(len(f.Train))
+		bar := f.Progress.Start(fmt.Sprintf("lr %g epoch %d/%d", lr, st.Epoch+1, f.Epochs), steps)
+		bar.Add(st.Step, "")
+		for ; st.Step < steps; st.Step++ {
+			if err := ctx.Err(); err != nil {
+				bar.Done()
+				return f.interrupted(err)
+			}
+			var xs []*Example
+			for _, i := range order[st.Step*f.Batch : min(len(order), (st.Step+1)*f.Batch)] {
+				xs = append(xs, f.Train[i])
+			}
+			loss, err := f.step(ctx, xs, grads, Linear(lr, st.Epoch*steps+st.Step, warmup, total))
+			if err != nil {
+				bar.Done()
+				if ctx.Err() != nil {
+					return f.interrupted(ctx.Err())
+				}
+				return err
+			}
+			st.Loss += loss
+			st.Steps++
+			bar.Add(1, fmt.Sprintf("loss %.3f", st.Loss/float64(st.Step+1)))
+			if f.due() && st.Step+1 < steps {
+				st.Step++
+				err := f.save()
+				st.Step--
+				if err != nil {
+					bar.Done()
+					return err
+				}
+			}
+		}
+		report, _, err := f.tagger.Evaluate(ctx, f.Dev, nil)
+		if err != nil {
+			bar.Done()
+			if ctx.Err() != nil {
+				return f.interrupted(ctx.Err())
+			}
+			return err
+		}
+		f.epochDone(lr, report.Micro.F1)
+		bar.Add(0, fmt.Sprintf("loss %.3f dev F1 %.1f", st.Loss/float64(steps), 100*report.Micro.F1))
+		bar.Done()
+		st.Step, st.Loss = 0, 0
+		st.Epoch++
+		err = f.save()
+		st.Epoch--
+		if err != nil {
+			return err
+		}
+	}
+	f.nextTrial()
+	return f.save()
+}
+
+// step computes the mean loss of some examples and its gradients, and moves the parameters.
+func (f *FineTune) step(ctx context.Context, xs []*Example, g *Gradients, lr float64) (float64, error) {
+	seqs := sequences(xs)
+	w := graph.MeanWeight(seqs)
+	if w == 0 {
+		return 0, nil
+	}
+	loss, err := f.session.Step(ctx, seqs, w)
+	if err != nil {
+		return 0, err
+	}
+	g.Zero()
+	if err := g.Add(f.session); err != nil {
+		return 0, err
+	}
+	f.opt.Step(f.Kernels, g.G, lr, g.Clip(f.Kernels[0], f.Clip))
+	if f.Base {
+		f.Params.Repack(f.Kernels[0])
+	}
+	return loss, nil
+}
+
+// epochDone notes an epoch's score and keeps the parameters if it is the best so far.
+func (f *FineTune) epochDone(lr, f1 float64) {
+	st := &f.state
+	t := Trial{lr, st.Epoch + 1, f1}
+	st.Worse++
+	if len(st.Trials) == st.Trial {
+		st.Trials = append(st.Trials, t)
+		st.Worse = 0
+	} else if f1 > st.Trials[st.Trial].DevF1 {
+		st.Trials[st.Trial] = t
+		st.Worse = 0
+	}
+	if st.Best.Epoch == 0 || f1 > st.Best.DevF1 {
+		st.Best = t
+		f.best = graph.Snapshot(f.params)
+	}
+}
+
+// nextTrial begins the next learning rate from the starting values.
+func (f *FineTune) nextTrial() {
+	f.state.Trial++
+	f.state.Epoch, f.state.Step, f.state.Worse = 0, 0, 0
+	graph.Restore(f.params, f.start)
+	if f.Base {
+		f.Params.Repack(f.Kernels[0])
+	}
+	f.opt = NewAdamW(f.params, f.WeightDecay)
+}

@@ -1,0 +1,252 @@
+package meta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/train"
+)
+
+// Run takes the outer steps. It leaves the parameters primed: the encoder, the adapter's start and the head. When ctx
+// ends it saves its state and returns the context's error.
+func (p *Prime) Run(ctx context.Context) (*Result, error) {
+	p.defaults()
+	if err := p.check(len(p.Tasks)); err != nil {
+		return nil, err
+	}
+	if err := p.prepare(); err != nil {
+		return nil, err
+	}
+	if err := p.resume(); err != nil {
+		return nil, err
+	}
+	bar := p.Progress.Start("priming ("+string(p.Method)+")", p.OuterSteps)
+	defer bar.Done()
+	bar.Add(p.state.Step, "")
+	for p.state.Step < p.OuterSteps {
+		before := p.mark()
+		if err := p.step(ctx); err != nil {
+			if ctx.Err() != nil {
+				p.rewind(before)
+				return nil, p.interrupted(ctx.Err())
+			}
+			return nil, err
+		}
+		p.state.Step++
+		n := len(p.state.Query) - 1
+		bar.Add(1, fmt.Sprintf("query loss %.3f, support loss %.3f", p.state.Query[n], p.state.Support[n]))
+		if p.due() {
+			if err := p.save(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := p.save(); err != nil {
+		return nil, err
+	}
+	return &Result{Steps: p.OuterSteps, Trainable: graph.Count(p.outer), Sentences: p.state.Sentences,
+		Query: tenths(p.state.Query), Support: tenths(p.state.Support)}, nil
+}
+
+// prepare chooses what is trained and makes the sessions.
+func (p *Prime) prepare() error {
+	if len(p.Tasks) == 0 {
+		return errors.New("there is no source language to prime on")
+	}
+	for i, t := range p.Tasks {
+		if len(t.Examples) == 0 {
+			return fmt.Errorf("the source %q has no sentence", t.Name)
+		}
+		p.streams = append(p.streams, &train.Stream{Examples: t.Examples, Batch: p.Batch, Seed: p.Seed + 1000003*uint64(i+1)})
+	}
+	base := p.Params.Encoding(p.Embeddings)
+	if len(base) == 0 {
+		return errors.New("the encoder's layers were not recognised, so that there is nothing to prime")
+	}
+	for _, b := range base {
+		b.Thaw()
+	}
+	p.inner = p.Params.Of(graph.Adapter, graph.Head)
+	p.outer = slices.Clone(base)
+	if p.Adapter == Learned || p.Method == FineTuning {
+		p.outer = append(p.outer, p.Params.Adapter...)
+	}
+	if p.Head == Learn || p.Method == FineTuning {
+		p.outer = append(p.outer, p.Params.Head...)
+	}
+	p.query = graph.NewTrainer(p.Params, p.Kernels, p.outer)
+	if p.Method == MAML {
+		if graph.OnTop(p.Params) {
+			p.encode = graph.NewEncoder(p.Params, p.Kernels)
+			p.support = graph.NewTopTrainer(p.Params, p.Kernels, p.inner)
+		} else {
+			p.support = graph.NewTrainer(p.Params, p.Kernels, p.inner)
+		}
+		p.small = train.NewGradients(p.inner)
+	}
+	p.grads = train.NewGradients(p.outer)
+	p.opt = train.NewAdamW(p.outer, p.WeightDecay)
+	p.saved = time.Now()
+	return nil
+}
+
+// step takes one outer step: the sum of the tasks' gradients, by AdamW.
+func (p *Prime) step(ctx context.Context) error {
+	p.grads.Zero()
+	p.begin()
+	meta := graph.Snapshot(p.inner)
+	var carried [][]float32
+	query, support := 0.0, 0.0
+	tasks := p.sample()
+	for _, t := range tasks {
+		graph.Restore(p.inner, meta)
+		if p.Method == MAML {
+			loss, err := p.adapt(ctx, p.streams[t])
+			if err != nil {
+				return err
+			}
+			support += loss / float64(len(tasks))
+		}
+		loss, err := p.ask(ctx, p.streams[t].Next())
+		if err != nil {
+			return err
+		}
+		query += loss / float64(len(tasks))
+		if carried == nil {
+			carried = graph.Snapshot(p.Params.Head)
+		}
+	}
+	graph.Restore(p.inner, meta)
+	if p.Head == Carry && p.Method == MAML {
+		graph.Restore(p.Params.Head, carried)
+	}
+	k := p.Kernels[0]
+	lr := train.Linear(p.OuterLR, p.state.Step, p.Warmup, p.OuterSteps)
+	p.opt.Step(p.Kernels, p.grads.G, lr, p.grads.Clip(k, p.Settings.Clip))
+	p.Params.Repack(k)
+	p.state.Query, p.state.Support = append(p.state.Query, query), append(p.state.Support, support)
+	return nil
+}
+
+// begin puts head and adapter where an outer step starts from.
+func (p *Prime) begin() {
+	if p.Method != MAML {
+		return
+	}
+	seed := p.Seed ^ uint64(p.state.Step+1)<<20
+	switch p.Head {
+	case Restart:
+		p.Params.Restart(graph.Head, seed)
+	case Zero:
+		for _, h := range p.Params.Head {
+			clear(h.Data)
+		}
+	}
+	if p.Adapter == Fresh {
+		p.Params.Restart(graph.Adapter, seed)
+	}
+}
+
+// sample draws the tasks of an outer step.
+func (p *Prime) sample() []int {
+	all := make([]int, len(p.Tasks))
+	for i := range all {
+		all[i] = i
+	}
+	if p.Settings.Tasks == 0 || p.Settings.Tasks == len(all) {
+		return all
+	}
+	r := rand.New(rand.NewPCG(p.Seed, uint64(p.state.Step)+1))
+	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:p.Settings.Tasks]
+}
+
+// adapt runs the inner loop: S steps of gradient descent on adapter and head, each on a support batch of its own. It
+// returns their mean loss. The encoder stands still, so that with all adapters on top of it the hidden states of all
+// support batches are computed at once.
+func (p *Prime) adapt(ctx context.Context, s *train.Stream) (float64, error) {
+	batches := make([][]*graph.Sequence, p.InnerSteps)
+	for i := range batches {
+		batches[i] = p.take(s.Next())
+	}
+	if p.encode != nil {
+		all := slices.Concat(batches...)
+		fs, err := p.encode.Features(ctx, all)
+		if err != nil {
+			return 0, err
+		}
+		n := 0
+		for _, b := range batches {
+			for i, q := range b {
+				c := *q
+				c.Features = fs[n]
+				b[i] = &c
+				n++
+			}
+		}
+	}
+	total := 0.0
+	for _, b := range batches {
+		w := graph.MeanWeight(b)
+		if w == 0 {
+			continue
+		}
+		loss, err := p.support.Step(ctx, b, w)
+		if err != nil {
+			return 0, err
+		}
+		p.small.Zero()
+		if err := p.small.Add(p.support); err != nil {
+			return 0, err
+		}
+		for i, q := range p.inner {
+			n := q.Size()
+			p.Kernels[0].AddScaled(kernel.F32(q.Data, n), kernel.F32(p.small.G[i], n), -float32(p.InnerLR))
+		}
+		total += loss
+	}
+	return total / float64(len(batches)), nil
+}
+
+// ask adds the gradients of a query batch at the adapted point.
+func (p *Prime) ask(ctx context.Context, xs []*train.Example) (float64, error) {
+	b := p.take(xs)
+	w := graph.MeanWeight(b)
+	if w == 0 {
+		return 0, nil
+	}
+	loss, err := p.query.Step(ctx, b, w)
+	if err != nil {
+		return 0, err
+	}
+	return loss, p.grads.Add(p.query)
+}
+
+// take counts the examples of a batch and returns their sequences.
+func (p *Prime) take(xs []*train.Example) []*graph.Sequence {
+	p.state.Sentences += len(xs)
+	out := make([]*graph.Sequence, len(xs))
+	for i, x := range xs {
+		out[i] = &x.Seq
+	}
+	return out
+}
+
+// tenths are the means of ten parts of a curve, or the curve if it is shorter.
+func tenths(x []float64) []float64 {
+	n := min(10, len(x))
+	out := make([]float64, n)
+	for i := range out {
+		part := x[i*len(x)/n : (i+1)*len(x)/n]
+		for _, v := range part {
+			out[i] += v / float64(len(part))
+		}
+	}
+	return out
+}
