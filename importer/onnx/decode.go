@@ -29,7 +29,7 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 func Decode(b []byte) (*Model, error) { return decode(b, nil) }
 
 func decode(b []byte, src *source) (*Model, error) {
-	d := &decoder{buf: b, src: src, budget: maxMessages}
+	d := &decoder{buf: b, src: src, budget: allowance(len(b))}
 	m := new(Model)
 	if len(b) == 0 {
 		d.failf(0, "the file is empty")
@@ -38,7 +38,7 @@ func decode(b []byte, src *source) (*Model, error) {
 	}
 	if d.err == nil {
 		d.rec = record{from: 0, to: len(b)}
-		d.message(&codec{d: d}, step{}, m)
+		d.message(&codec{d: d}, step{}, m, 0)
 	}
 	if d.err == nil {
 		d.complete(m)
@@ -49,9 +49,10 @@ func decode(b []byte, src *source) (*Model, error) {
 	return m, nil
 }
 
-// maxMessages bounds what a file can make the decoder allocate: each message takes at least two bytes of the file and
-// some hundred in memory. The largest models that tools export hold some hundred thousand.
-const maxMessages = 1 << 23
+// allowance bounds the memory that the messages of a file of n bytes may take. A message takes two bytes of a file or
+// more, and some hundred in memory, so a small file could ask for a large machine's memory. In the models that tools
+// export the ratio is below 10.
+func allowance(n int) int { return min(64<<20+32*n, 4<<30) }
 
 // record is one field of a message as it stands in the file.
 type record struct {
@@ -68,7 +69,7 @@ type decoder struct {
 	src    *source
 	path   []step
 	rec    record
-	budget int // messages that may still come
+	budget int // bytes of memory that messages may still take
 	err    error
 }
 
@@ -109,17 +110,17 @@ func (d *decoder) take(n protowire.Number, typ protowire.Type) bool {
 // payload is the record's bytes, clipped so that appending to it copies.
 func (d *decoder) payload() []byte { return d.buf[d.rec.from:d.rec.to:d.rec.to] }
 
-// message decodes the payload of the record at hand into m.
-func (d *decoder) message(c *codec, s step, m message) {
+// message decodes the payload of the record at hand into m, which takes size bytes.
+func (d *decoder) message(c *codec, s step, m message, size uintptr) {
 	rec, w := d.rec, c.w
 	d.path = append(d.path, s)
 	c.w = m.wire()
-	d.budget--
+	d.budget -= int(size)
 	switch {
 	case len(d.path) > maxDepth:
 		d.failf(rec.start, "messages nest deeper than %d", maxDepth)
 	case d.budget < 0:
-		d.failf(rec.start, "more than %d messages", maxMessages)
+		d.failf(rec.start, "too many messages: they take more than %d MiB of memory", allowance(len(d.buf))>>20)
 	}
 	for pos := rec.from; pos < rec.to && d.err == nil; pos = d.rec.to {
 		if !d.next(pos, rec.to) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -88,12 +89,18 @@ func TestDecodeReportsWhereAFileIsFaulty(t *testing.T) {
 	}
 }
 
-func TestDecodeBoundsTheNumberOfMessages(t *testing.T) {
-	b := inModel(bytes.Repeat([]byte{1<<3 | 2, 0}, 20))
-	d := &decoder{buf: b, budget: 10, rec: record{to: len(b)}}
-	d.message(&codec{d: d}, step{}, new(Model))
-	if d.err == nil || !strings.Contains(d.err.Error(), "graph.node[8] at byte") {
-		t.Errorf("got %v, want an error at the message that is one too many", d.err)
+func TestDecodeBoundsItsMemory(t *testing.T) {
+	b := inModel(bytes.Repeat([]byte{5<<3 | 2, 0}, 2<<20)) // 4 MiB of empty initialisers: 900 MB
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Decode(b)
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "too many messages") {
+		t.Errorf("got %v, want an error", err)
+	}
+	// Beside the messages there is the slice of pointers to them, which grows.
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(2*allowance(len(b))); got > most {
+		t.Errorf("allocated %d bytes, want at most %d", got, most)
 	}
 }
 

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -150,7 +151,7 @@ func one[T any, P messagePtr[T]](c *codec, n protowire.Number, name string, p *P
 		if *p == nil {
 			*p = new(T)
 		}
-		c.d.message(c, step{name, -1}, *p)
+		c.d.message(c, step{name, -1}, *p, unsafe.Sizeof(*new(T)))
 	}
 }
 
@@ -169,7 +170,7 @@ func list[T any, P messagePtr[T]](c *codec, n protowire.Number, name string, p *
 	if c.d.take(n, protowire.BytesType) {
 		m := P(new(T))
 		*p = append(*p, m)
-		c.d.message(c, step{name, len(*p) - 1}, m)
+		c.d.message(c, step{name, len(*p) - 1}, m, unsafe.Sizeof(*m))
 	}
 }
 
@@ -183,7 +184,7 @@ func values[T any, P messagePtr[T]](c *codec, n protowire.Number, name string, p
 	}
 	if c.d.take(n, protowire.BytesType) {
 		var m T
-		c.d.message(c, step{name, len(*p)}, P(&m))
+		c.d.message(c, step{name, len(*p)}, P(&m), unsafe.Sizeof(m))
 		*p = append(*p, m)
 	}
 }

@@ -103,7 +103,7 @@ func (g *Graph) fields(c *codec) {
 // Initializer returns the initialiser of a name, nil if there is none. It searches; keep a map for many names.
 func (g *Graph) Initializer(name string) *Tensor {
 	for _, t := range g.Initializers {
-		if t.Name == name {
+		if t != nil && t.Name == name {
 			return t
 		}
 	}

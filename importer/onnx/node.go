@@ -35,7 +35,7 @@ func (n *Node) fields(c *codec) {
 // Attribute returns the attribute of a name, nil if the node has none.
 func (n *Node) Attribute(name string) *Attribute {
 	for _, a := range n.Attributes {
-		if a.Name == name {
+		if a != nil && a.Name == name {
 			return a
 		}
 	}

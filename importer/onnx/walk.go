@@ -15,13 +15,13 @@ func (m *Model) Tensors() iter.Seq2[string, *Tensor] {
 		}
 		for i, t := range m.Training {
 			at := index("training_info", i)
-			if !w.graph(at+".initialization", t.Initialization) || !w.graph(at+".algorithm", t.Algorithm) {
+			if t != nil && !(w.graph(at+".initialization", t.Initialization) && w.graph(at+".algorithm", t.Algorithm)) {
 				return
 			}
 		}
 		for i, f := range m.Functions {
 			at := index("functions", i)
-			if !w.nodes(at, f.Nodes) || !w.attributes(at+".attribute_proto", f.Attributes) {
+			if f != nil && !(w.nodes(at, f.Nodes) && w.attributes(at+".attribute_proto", f.Attributes)) {
 				return
 			}
 		}
@@ -43,7 +43,7 @@ func (w *walker) graph(at string, g *Graph) bool {
 	w.depth++
 	defer func() { w.depth-- }()
 	for i, t := range g.Initializers {
-		if !w.yield(index(at+".initializer", i), t) {
+		if t != nil && !w.yield(index(at+".initializer", i), t) {
 			return false
 		}
 	}
@@ -57,7 +57,7 @@ func (w *walker) graph(at string, g *Graph) bool {
 
 func (w *walker) nodes(at string, nodes []*Node) bool {
 	for i, n := range nodes {
-		if len(n.Attributes) > 0 && !w.attributes(index(at+".node", i)+".attribute", n.Attributes) {
+		if n != nil && len(n.Attributes) > 0 && !w.attributes(index(at+".node", i)+".attribute", n.Attributes) {
 			return false
 		}
 	}
@@ -66,7 +66,7 @@ func (w *walker) nodes(at string, nodes []*Node) bool {
 
 func (w *walker) attributes(at string, attributes []*Attribute) bool {
 	for i, a := range attributes {
-		if !w.attribute(index(at, i), a) {
+		if a != nil && !w.attribute(index(at, i), a) {
 			return false
 		}
 	}
@@ -78,7 +78,7 @@ func (w *walker) attribute(at string, a *Attribute) bool {
 		return false
 	}
 	for i, t := range a.Tensors {
-		if !w.yield(index(at+".tensors", i), t) {
+		if t != nil && !w.yield(index(at+".tensors", i), t) {
 			return false
 		}
 	}
