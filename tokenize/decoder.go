@@ -11,9 +11,16 @@ type decoder interface {
 // decoderTypes holds the constructor of every type of decoder.
 func decoderTypes() map[string]func(object) (decoder, error) {
 	return map[string]func(object) (decoder, error){
-		"Metaspace": func(o object) (decoder, error) { m, err := readMetaspace(o); return m, err },
-		"Sequence":  newDecoderSequence,
-		"WordPiece": newWordPieceDecoder,
+		"BPEDecoder":   newBPEDecoder,
+		"ByteFallback": func(object) (decoder, error) { return byteFallback{}, nil },
+		"ByteLevel":    newByteLevelDecoder,
+		"CTC":          newCTC,
+		"Fuse":         func(object) (decoder, error) { return fuse{}, nil },
+		"Metaspace":    func(o object) (decoder, error) { return readMetaspace(o) },
+		"Replace":      func(o object) (decoder, error) { return readReplace(o) },
+		"Sequence":     newDecoderSequence,
+		"Strip":        newStripDecoder,
+		"WordPiece":    newWordPieceDecoder,
 	}
 }
 

@@ -1,5 +1,7 @@
 package tokenize
 
+import "bytes"
+
 // token is one token of a word: bytes [start, end) of the pieces' text.
 type token struct {
 	id         int32
@@ -22,9 +24,28 @@ type model interface {
 // modelTypes holds the constructor of every type of model.
 func modelTypes() map[string]func(object) (model, error) {
 	return map[string]func(object) (model, error){
+		"BPE":       newBPE,
 		"Unigram":   newUnigram,
+		"WordLevel": newWordLevel,
 		"WordPiece": newWordPiece,
 	}
 }
 
-func newModel(o object) (model, error) { return build(o, modelTypes()) }
+// newModel makes the model that o describes. Old files do not name its type; then the fields tell it.
+func newModel(o object) (model, error) {
+	if o.has("type") {
+		return build(o, modelTypes())
+	}
+	vocab := bytes.TrimSpace(o.fields["vocab"])
+	switch {
+	case o.has("merges"):
+		return newBPE(o)
+	case bytes.HasPrefix(vocab, []byte("[")):
+		return newUnigram(o)
+	case o.has("max_input_chars_per_word"):
+		return newWordPiece(o)
+	case o.has("unk_token"):
+		return newWordLevel(o)
+	}
+	return nil, o.errorf("type", "%w", errMissing)
+}

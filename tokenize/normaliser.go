@@ -9,8 +9,16 @@ type normaliser interface {
 func normaliserTypes() map[string]func(object) (normaliser, error) {
 	return map[string]func(object) (normaliser, error){
 		"BertNormalizer": newBertNormaliser,
+		"ByteLevel":      newByteLevelNormaliser,
 		"Lowercase":      func(object) (normaliser, error) { return lowercase{}, nil },
+		"NFC":            func(object) (normaliser, error) { return newComposer(canonical), nil },
+		"NFD":            func(object) (normaliser, error) { return decomposition(canonical), nil },
+		"NFKC":           func(object) (normaliser, error) { return newComposer(compatibility), nil },
+		"NFKD":           func(object) (normaliser, error) { return decomposition(compatibility), nil },
+		"Nmt":            func(object) (normaliser, error) { return nmt{}, nil },
 		"Precompiled":    newPrecompiled,
+		"Prepend":        newPrepend,
+		"Replace":        newReplace,
 		"Sequence":       newNormaliserSequence,
 		"Strip":          newStrip,
 		"StripAccents":   func(object) (normaliser, error) { return stripAccents{charFlags()}, nil },
@@ -90,5 +98,38 @@ func (s strip) normalise(a *aligned) error {
 		a.keep(to - from)
 		a.commit()
 	}
+	return nil
+}
+
+// prepend puts a text before one that is not empty.
+type prepend string
+
+func newPrepend(o object) (normaliser, error) {
+	s, err := o.text("prepend")
+	return prepend(s), err
+}
+
+func (p prepend) normalise(a *aligned) error {
+	if p != "" {
+		a.prepend(string(p))
+	}
+	return nil
+}
+
+// nmt drops and replaces control characters and odd spaces as SentencePiece's rule set nmt does.
+type nmt struct{}
+
+func (nmt) normalise(a *aligned) error {
+	a.each(func(r rune, w int) {
+		switch {
+		case r >= 1 && r <= 8, r == 0xb, r >= 0xe && r <= 0x1f, r == 0x7f, r == 0x8f, r == 0x9f:
+			a.drop(w)
+		case r == 9, r == 0xa, r == 0xc, r == 0xd, r == 0x1680, r >= 0x200b && r <= 0x200f, r == 0x2028, r == 0x2029,
+			r == 0x2581, r == 0xfeff, r == 0xfffd:
+			a.put(' ', 0)
+		default:
+			a.keep(w)
+		}
+	})
 	return nil
 }

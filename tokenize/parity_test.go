@@ -111,6 +111,8 @@ var fixtureTokenizers = []struct{ name, path string }{
 	{"xlmr-classic", "fixtures/tokenizers/xlmr-classic.json"},
 	{"xlmr-new", "fixtures/tokenizers/xlmr-new.json"},
 	{"e5-small", "models/e5-small"},
+	{"roberta", "fixtures/tokenizers/roberta.json"},
+	{"modernbert", "fixtures/tokenizers/modernbert.json"},
 }
 
 func fixtureTexts(t testing.TB) []string {

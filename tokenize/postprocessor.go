@@ -15,6 +15,8 @@ type postProcessor interface {
 func postProcessorTypes() map[string]func(object) (postProcessor, error) {
 	return map[string]func(object) (postProcessor, error){
 		"BertProcessing":     newBertProcessing,
+		"ByteLevel":          newByteLevelPostProcessor,
+		"RobertaProcessing":  newRobertaProcessing,
 		"Sequence":           newPostProcessorSequence,
 		"TemplateProcessing": newTemplate,
 	}

@@ -60,3 +60,49 @@ func (p bertProcessing) process(members []member, special bool) ([]member, error
 	}
 	return members, nil
 }
+
+// robertaProcessing is <s> A </s></s> B </s>, all of type 0.
+type robertaProcessing struct {
+	bertProcessing
+	trimOffsets bool
+	prefixSpace bool
+}
+
+func newRobertaProcessing(o object) (postProcessor, error) {
+	var p robertaProcessing
+	base, err := newBertProcessing(o)
+	if err != nil {
+		return nil, err
+	}
+	p.bertProcessing = base.(bertProcessing)
+	if p.trimOffsets, err = o.boolean("trim_offsets"); err != nil {
+		return nil, err
+	}
+	p.prefixSpace, err = o.boolean("add_prefix_space")
+	return p, err
+}
+
+func (robertaProcessing) added(pair bool) int { return 2 + 2*index(pair) }
+
+func (p robertaProcessing) process(members []member, special bool) ([]member, error) {
+	if p.trimOffsets {
+		addTrims(members, trim{p.prefixSpace})
+	}
+	for i, m := range members {
+		for k := range m {
+			m[k].typeID = 0
+			if special {
+				m[k].overflow = 0
+				m[k].unmasked = true
+			}
+		}
+		if special {
+			first := p.cls
+			if i > 0 {
+				first = p.sep
+			}
+			members[i] = append(append(member{first.run(0)}, m...), p.sep.run(0))
+		}
+	}
+	return members, nil
+}

@@ -10,10 +10,18 @@ type preTokenizer interface {
 // preTokenizerTypes holds the constructor of every type of pre-tokenizer.
 func preTokenizerTypes() map[string]func(object) (preTokenizer, error) {
 	return map[string]func(object) (preTokenizer, error){
-		"BertPreTokenizer": func(object) (preTokenizer, error) { return bertPreTokenizer{charFlags()}, nil },
-		"Metaspace":        newMetaspace,
-		"Sequence":         newPreTokenizerSequence,
-		"WhitespaceSplit":  func(object) (preTokenizer, error) { return whitespaceSplit{}, nil },
+		"BertPreTokenizer":   func(object) (preTokenizer, error) { return bertPreTokenizer{charFlags()}, nil },
+		"ByteLevel":          newByteLevelPreTokenizer,
+		"CharDelimiterSplit": newCharDelimiterSplit,
+		"Digits":             newDigits,
+		"FixedLength":        newFixedLength,
+		"Metaspace":          newMetaspace,
+		"Punctuation":        newPunctuation,
+		"Sequence":           newPreTokenizerSequence,
+		"Split":              newSplit,
+		"UnicodeScripts":     func(object) (preTokenizer, error) { return unicodeScripts{charScripts()}, nil },
+		"Whitespace":         func(object) (preTokenizer, error) { return whitespace{charFlags()}, nil },
+		"WhitespaceSplit":    func(object) (preTokenizer, error) { return whitespaceSplit{}, nil },
 	}
 }
 

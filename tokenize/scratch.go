@@ -9,6 +9,9 @@ type scratch struct {
 	tokens   []token
 	cells    []cell
 	path     []step
+	symbols  []bpeSymbol
+	heap     []bpeCandidate
+	char     []byte
 	first    sequence
 	second   sequence
 }
