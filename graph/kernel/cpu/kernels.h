@@ -1,0 +1,78 @@
+// The kernels as Go calls them: graft_<name>(level, …) runs the kernel of one instruction set.
+//
+// Matrices are row-major and dense. IN operands may lie at any byte alignment. out may be an IN operand where
+// kernel.Kernels allows it. Nothing is checked. scratch is aligned to 64 bytes and has the floats that the function
+// <name>_scratch asks for.
+#ifndef GRAFT_KERNELS_H
+#define GRAFT_KERNELS_H
+
+#include <stdint.h>
+
+#define IN const float *
+#define OUT float *
+
+// X(result, name, (arguments), parameters...)
+#define GRAFT_KERNELS(X) \
+	/* op(b), [k,n], laid out for matmul in pack_size floats; op transposes where trans is set */ \
+	X(long, pack_size, (k, n), long k, long n) \
+	X(void, pack, (k, n, b, trans, out), long k, long n, IN b, int trans, OUT out) \
+	/* c[m,n] = alpha·op(a)·op(b) (+ bias) (+ c where accumulate is set); packed is op(b) packed, or NULL */ \
+	X(long, matmul_scratch, (m, n, k, trans_a, trans_b, packed), \
+		long m, long n, long k, int trans_a, int trans_b, int packed) \
+	X(void, matmul, (m, n, k, a, trans_a, b, trans_b, packed, c, alpha, bias, accumulate, scratch), \
+		long m, long n, long k, IN a, int trans_a, IN b, int trans_b, IN packed, OUT c, float alpha, IN bias, \
+		int accumulate, OUT scratch) \
+	/* element-wise, on n elements or on m rows of n */ \
+	X(void, add, (n, a, b, out), long n, IN a, IN b, OUT out) \
+	X(void, mul, (n, a, b, out), long n, IN a, IN b, OUT out) \
+	X(void, scale, (n, x, s, out), long n, IN x, float s, OUT out) \
+	X(void, add_scaled, (n, x, s, out), long n, IN x, float s, OUT out) \
+	X(void, add_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
+	X(void, mul_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
+	X(void, column_sum, (m, n, x, out), long m, long n, IN x, OUT out) \
+	X(double, sum_squares, (n, x), long n, IN x) \
+	/* activation counts as kernel.Activation does */ \
+	X(void, activate, (activation, n, x, out), int activation, long n, IN x, OUT out) \
+	X(void, activate_grad, (activation, n, x, dy, out), int activation, long n, IN x, IN dy, OUT out) \
+	/* residual and beta may be NULL; scratch has layer_norm_scratch floats */ \
+	X(long, layer_norm_scratch, (n), long n) \
+	X(void, layer_norm, (m, n, x, residual, gamma, beta, eps, out, scratch), \
+		long m, long n, IN x, IN residual, IN gamma, IN beta, float eps, OUT out, OUT scratch) \
+	X(void, layer_norm_grad, (m, n, x, residual, gamma, dy, eps, out, scratch), \
+		long m, long n, IN x, IN residual, IN gamma, IN dy, float eps, OUT out, OUT scratch) \
+	X(void, layer_norm_param_grad, (m, n, x, residual, dy, eps, out, scratch), \
+		long m, long n, IN x, IN residual, IN dy, float eps, OUT out, OUT scratch) \
+	/* out[i] = table[index[i]], or is added to; and out[index[i]] += dy[i], from rows of zeros on */ \
+	X(void, gather, (m, n, table, index, accumulate, out), \
+		long m, long n, IN table, const int32_t *index, int accumulate, OUT out) \
+	X(void, scatter, (rows, m, n, dy, index, out), \
+		long rows, long m, long n, IN dy, const int32_t *index, OUT out) \
+	/* t rows of heads·d columns; sequence s is the rows from bounds[s] to bounds[s+1] */ \
+	X(long, attention_scratch, (longest, d, grad), long longest, long d, int grad) \
+	X(void, attention, (t, heads, d, sequences, bounds, q, k, v, scale, out, scratch), \
+		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, float scale, OUT out, \
+		OUT scratch) \
+	X(void, attention_grad, (t, heads, d, sequences, bounds, q, k, v, dy, scale, out, scratch), \
+		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, IN dy, float scale, \
+		OUT out, OUT scratch) \
+	/* Σ −log softmax(logits)[label] over m rows of n whose label is not negative, and scale·its gradient */ \
+	X(long, cross_entropy_scratch, (n), long n) \
+	X(double, cross_entropy, (m, n, logits, labels, scratch), \
+		long m, long n, IN logits, const int32_t *labels, OUT scratch) \
+	X(void, cross_entropy_grad, (m, n, logits, labels, scale, out, scratch), \
+		long m, long n, IN logits, const int32_t *labels, float scale, OUT out, OUT scratch) \
+	/* m = beta1·m + rest1·g·scale, v = beta2·v + rest2·(g·scale)², p −= decay·p + step·m / (root·√v + eps) */ \
+	X(void, adamw, (n, p, g, m, v, scale, beta1, rest1, beta2, rest2, step, root, eps, decay), \
+		long n, OUT p, IN g, OUT m, OUT v, float scale, float beta1, float rest1, float beta2, float rest2, \
+		float step, float root, float eps, float decay)
+
+struct graft_kernels;
+
+#define DECLARE(result, name, arguments, ...) result graft_##name(const struct graft_kernels *level, __VA_ARGS__);
+GRAFT_KERNELS(DECLARE)
+
+// The instruction sets: those that this build knows, and what there is of them on this CPU, else NULL.
+enum { GRAFT_BASE, GRAFT_AVX2, GRAFT_AVX512 };
+const struct graft_kernels *graft_level(int level);
+
+#endif
