@@ -48,8 +48,10 @@ func TestDecodeReportsWhereAFileIsFaulty(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		"empty":              {nil, "model at byte 0: the file is empty"},
-		"no graph":           {msg(nil).varint(1, 8), "model at byte 2: not an ONNX model, or cut short: it has no graph"},
+		"empty": {nil, "model at byte 0: the file is empty"},
+		"no graph": {
+			msg(nil).varint(1, 8), "model at byte 2: not an ONNX model, or cut short: it has no graph",
+		},
 		"no opset":           {msg(nil).varint(1, 8).bytes(7, nil), "IR version 8 without opset_import"},
 		"Git LFS pointer":    {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:00"), "Git LFS pointer"},
 		"onnxruntime format": {[]byte("\x18\x00\x00\x00ORTM\x00\x00\x00\x00"), ".ort format"},
@@ -59,7 +61,9 @@ func TestDecodeReportsWhereAFileIsFaulty(t *testing.T) {
 			inModel(msg(nil).bytes(1, node([]byte{0x0a, 100, 'x'}))),
 			"graph.node[0].attribute[0] at byte 14: field 1: 100 bytes, but only 1 are left",
 		},
-		"length of 2⁶⁴-1":      {protowire.AppendVarint([]byte{7<<3 | 2}, 1<<64-1), "18446744073709551615 bytes, but only 0 are left"},
+		"length of 2⁶⁴-1": {
+			protowire.AppendVarint([]byte{7<<3 | 2}, 1<<64-1), "18446744073709551615 bytes, but only 0 are left",
+		},
 		"varint of 11 bytes":   {bytes.Repeat([]byte{0x88}, 11), "variable length integer overflow"},
 		"field number 0":       {[]byte{0x00, 0x01}, "field number 0 is out of range"},
 		"field number too big": {protowire.AppendVarint(nil, 1<<40), "field number"},
@@ -77,7 +81,9 @@ func TestDecodeReportsWhereAFileIsFaulty(t *testing.T) {
 		"packed integers": {
 			inModel(msg(nil).bytes(1, node(msg(nil).bytes(8, []byte{1, 0x80})))), "packed integer is malformed or cut short",
 		},
-		"packed tensor data": {inGraph(msg(nil).bytes(7, []byte{0x80})), "graph.initializer[0] at byte 8: field 7: packed"},
+		"packed tensor data": {
+			inGraph(msg(nil).bytes(7, []byte{0x80})), "graph.initializer[0] at byte 8: field 7: packed",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Decode(tc.b)

@@ -247,13 +247,20 @@ func TestEncodeRefusesWhatItCannotWrite(t *testing.T) {
 		graph *Graph
 		want  string
 	}{
-		"a graph in itself":       {cyclic, "messages nest deeper than 100"},
-		"a nil node":              {&Graph{Nodes: []*Node{{}, nil}}, "encoding graph: node[1] is nil"},
-		"broken unknown fields":   {&Graph{Wire: Wire{Unknown: []byte{0x0a}}}, "encoding graph: unknown fields"},
-		"2 GiB inline":            {tensor(1<<29, func(io.Writer) error { return nil }), "keep large tensors as external data"},
-		"a writer that fails":     {tensor(4, func(io.Writer) error { return io.ErrNoProgress }), io.ErrNoProgress.Error()},
-		"a writer of too little":  {tensor(4, func(io.Writer) error { return nil }), "its writer gave 0 bytes, want 16"},
-		"negative dims when lazy": {&Graph{Initializers: []*Tensor{{Dims: []int64{-1}, lazy: func(io.Writer) error { return nil }}}}, "dimension 0 is -1"},
+		"a graph in itself":     {cyclic, "messages nest deeper than 100"},
+		"a nil node":            {&Graph{Nodes: []*Node{{}, nil}}, "encoding graph: node[1] is nil"},
+		"broken unknown fields": {&Graph{Wire: Wire{Unknown: []byte{0x0a}}}, "encoding graph: unknown fields"},
+		"2 GiB inline": {
+			tensor(1<<29, func(io.Writer) error { return nil }), "keep large tensors as external data",
+		},
+		"a writer that fails": {
+			tensor(4, func(io.Writer) error { return io.ErrNoProgress }), io.ErrNoProgress.Error(),
+		},
+		"a writer of too little": {tensor(4, func(io.Writer) error { return nil }), "its writer gave 0 bytes, want 16"},
+		"negative dims when lazy": {
+			&Graph{Initializers: []*Tensor{{Dims: []int64{-1}, lazy: func(io.Writer) error { return nil }}}},
+			"dimension 0 is -1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &Model{IRVersion: 8, Graph: tc.graph, OpsetImport: []OperatorSet{{Version: 17}}}

@@ -369,7 +369,8 @@ func TestExternalDataLiesBeyond4GiB(t *testing.T) {
 	if _, err := data.WriteAt(float32bytes(1, 2), 5<<30); err != nil {
 		t.Skip("no sparse files here:", err)
 	}
-	x := open(t, write(t, inGraph(outside("w.bin", fmt.Sprint(int64(5)<<30), "8")), dir, "model.onnx")).Graph.Initializers[0]
+	path := write(t, inGraph(outside("w.bin", fmt.Sprint(int64(5)<<30), "8")), dir, "model.onnx")
+	x := open(t, path).Graph.Initializers[0]
 	if v, err := x.Float32s(); err != nil || !slices.Equal(v, []float32{1, 2}) {
 		t.Errorf("%v, %v", v, err)
 	}

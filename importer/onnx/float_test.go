@@ -83,8 +83,12 @@ func TestSmallFloatFormats(t *testing.T) {
 		{Float8E4M3FN, 0x7f, nan}, {Float8E4M3FN, 0xff, nan}, {Float8E4M3FN, 0x80, 0},
 		{Float8E5M2, 0x7b, 57344}, {Float8E5M2, 0x04, 0x1p-14}, {Float8E5M2, 0x01, 0x1p-16},
 		{Float8E5M2, 0x7c, inf}, {Float8E5M2, 0xfc, -inf}, {Float8E5M2, 0x7d, nan}, {Float8E5M2, 0xff, nan},
-		{Float8E4M3FNUZ, 0x7f, 240}, {Float8E4M3FNUZ, 0x08, 0x1p-7}, {Float8E4M3FNUZ, 0x01, 0x1p-10}, {Float8E4M3FNUZ, 0x80, nan},
-		{Float8E5M2FNUZ, 0x7f, 57344}, {Float8E5M2FNUZ, 0x04, 0x1p-15}, {Float8E5M2FNUZ, 0x01, 0x1p-17}, {Float8E5M2FNUZ, 0x80, nan},
+		{
+			Float8E4M3FNUZ, 0x7f, 240}, {Float8E4M3FNUZ, 0x08, 0x1p-7}, {Float8E4M3FNUZ, 0x01,
+			0x1p-10}, {Float8E4M3FNUZ, 0x80, nan},
+		{
+			Float8E5M2FNUZ, 0x7f, 57344}, {Float8E5M2FNUZ, 0x04, 0x1p-15}, {Float8E5M2FNUZ, 0x01,
+			0x1p-17}, {Float8E5M2FNUZ, 0x80, nan},
 		{Float8E8M0, 0x00, 0x1p-127}, {Float8E8M0, 0xfe, 0x1p127}, {Float8E8M0, 0xff, nan},
 		{Float4E2M1, 0x7, 6}, {Float4E2M1, 0x1, 0.5}, {Float4E2M1, 0x2, 1}, {Float4E2M1, 0xf, -6},
 		{Float6E2M3, 0x1f, 7.5}, {Float6E2M3, 0x08, 1}, {Float6E2M3, 0x01, 0.125},

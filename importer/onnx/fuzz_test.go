@@ -18,7 +18,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Add(inModel(msg(nil).bytes(1, msg(nil).bytes(5, msg(nil).bytes(22, msg(nil).bytes(1, header(Float, 1)).varint(3, 4))))))
+	sparse := msg(nil).bytes(1, header(Float, 1)).varint(3, 4)
+	f.Add(inModel(msg(nil).bytes(1, msg(nil).bytes(5, msg(nil).bytes(22, sparse)))))
 	f.Add(inModel(append(msg(nil).text(1000, "x"), 3<<3|3, 1<<3, 1, 3<<3|4)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
@@ -113,9 +114,15 @@ func FuzzExternal(f *testing.F) {
 		}
 	}
 	for _, s := range [][3]string{
-		{"w", "4", "8"}, {"sub/w", "", ""}, {"../secret", "", ""}, {"up/secret", "0", "8"}, {"out", "", ""}, {"in", "", ""},
-		{"sub/../w", "", ""}, {"sub/../../secret", "", ""}, {"/etc/hostname", "0", "8"}, {"./w", "-1", "+8"}, {"w", "0x4", "1e1"},
-		{"w", "18446744073709551615", ""}, {"w", "9223372036854775807", ""}, {"", "", ""}, {"w\x00", "", ""}, {"sub", "", ""},
+		{
+			"w", "4", "8"}, {"sub/w", "", ""}, {"../secret", "", ""}, {"up/secret", "0", "8"}, {"out", "",
+			""}, {"in", "", ""},
+		{
+			"sub/../w", "", ""}, {"sub/../../secret", "", ""}, {"/etc/hostname", "0", "8"}, {"./w", "-1",
+			"+8"}, {"w", "0x4", "1e1"},
+		{
+			"w", "18446744073709551615", ""}, {"w", "9223372036854775807", ""}, {"", "", ""}, {"w\x00", "",
+			""}, {"sub", "", ""},
 	} {
 		f.Add(s[0], s[1], s[2])
 	}

@@ -16,11 +16,13 @@ func TestTypesAreWrittenForMessages(t *testing.T) {
 		"tensor(data type 99)":             {Tensor: &TensorType{Elem: 99}},
 		"tensor(data type -1)":             {Tensor: &TensorType{Elem: -1}},
 		"sparse_tensor(int64)[2]":          {Sparse: &TensorType{Elem: Int64, Shape: &Shape{Dims: []Dim{FixedDim(2)}}}},
-		"seq(map(int64,tensor(float)[2]))": {Sequence: &ElemType{Elem: &Type{Map: &MapType{Key: Int64, Value: tensor(FixedDim(2))}}}},
-		"optional(unknown)":                {Optional: &ElemType{}},
-		"map(string,unknown)":              {Map: &MapType{Key: String}},
-		"opaque(ai.test,thing)":            {Opaque: &OpaqueType{Domain: "ai.test", Name: "thing"}},
-		"unknown":                          nil,
+		"seq(map(int64,tensor(float)[2]))": {
+			Sequence: &ElemType{Elem: &Type{Map: &MapType{Key: Int64, Value: tensor(FixedDim(2))}}},
+		},
+		"optional(unknown)":     {Optional: &ElemType{}},
+		"map(string,unknown)":   {Map: &MapType{Key: String}},
+		"opaque(ai.test,thing)": {Opaque: &OpaqueType{Domain: "ai.test", Name: "thing"}},
+		"unknown":               nil,
 	} {
 		if got := typ.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -105,16 +107,19 @@ func TestEdgeCasesAreUnderstood(t *testing.T) {
 			v, err := d.Float32s()
 			return fmt.Sprint(d.Dims, v, err)
 		}, "[4] [1 0 0 2] <nil>"},
-		"norank":            {func(m *Model) any { return m.Graph.Inputs[0].Type }, "tensor(float)"},
-		"dyn":               {func(m *Model) any { return m.Graph.Inputs[0].Type }, "tensor(float)[batch,4,seq]"},
-		"seq_in":            {func(m *Model) any { return m.Graph.Inputs[0].Type }, "seq(tensor(float))"},
-		"ms_domain":         {func(m *Model) any { return first(m) }, `com.microsoft.Gelu → "y"`},
-		"function":          {func(m *Model) any { return m.Functions[0].Nodes[0].OpType }, "Add"},
-		"if":                {func(m *Model) any { return first(m).Attribute("then_branch").G.Nodes[0].OpType }, "Relu"},
-		"clip_opt":          {func(m *Model) any { return fmt.Sprintf("%q", first(m).Inputs) }, `["x" "" "mx"]`},
-		"split_opt_out":     {func(m *Model) any { return fmt.Sprintf("%q", first(m).Outputs) }, `["a" "" "y"]`},
-		"const_value_ints":  {func(m *Model) any { return first(m).Attribute("value_ints").Ints }, "[4 2]"},
-		"const_empty_i64":   {func(m *Model) any { x, err := first(m).Attribute("value").T.Int64s(); return fmt.Sprint(x, err) }, "[] <nil>"},
+		"norank":           {func(m *Model) any { return m.Graph.Inputs[0].Type }, "tensor(float)"},
+		"dyn":              {func(m *Model) any { return m.Graph.Inputs[0].Type }, "tensor(float)[batch,4,seq]"},
+		"seq_in":           {func(m *Model) any { return m.Graph.Inputs[0].Type }, "seq(tensor(float))"},
+		"ms_domain":        {func(m *Model) any { return first(m) }, `com.microsoft.Gelu → "y"`},
+		"function":         {func(m *Model) any { return m.Functions[0].Nodes[0].OpType }, "Add"},
+		"if":               {func(m *Model) any { return first(m).Attribute("then_branch").G.Nodes[0].OpType }, "Relu"},
+		"clip_opt":         {func(m *Model) any { return fmt.Sprintf("%q", first(m).Inputs) }, `["x" "" "mx"]`},
+		"split_opt_out":    {func(m *Model) any { return fmt.Sprintf("%q", first(m).Outputs) }, `["a" "" "y"]`},
+		"const_value_ints": {func(m *Model) any { return first(m).Attribute("value_ints").Ints }, "[4 2]"},
+		"const_empty_i64": {
+			func(m *Model) any { x, err := first(m).Attribute("value").T.Int64s(); return fmt.Sprint(x, err) },
+			"[] <nil>",
+		},
 		"init_is_input":     {func(m *Model) any { return len(m.Graph.Inputs) }, "3"},
 		"vi_includes_input": {func(m *Model) any { return m.Graph.ValueInfo[0].Name }, "x"},
 	} {

@@ -78,7 +78,10 @@ func TestOnnxruntimeRunsWhatWasBuilt(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	in := map[string][]int64{"input_ids": {8, 9, 10, 11, 12, 1, 2, 3, 4, 5}, "attention_mask": {1, 1, 1, 1, 1, 1, 1, 1, 0, 0}}
+	in := map[string][]int64{
+		"input_ids":      {8, 9, 10, 11, 12, 1, 2, 3, 4, 5},
+		"attention_mask": {1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
+	}
 	out, err := orttest.Run(path, 2, 5, in)
 	if err != nil {
 		t.Fatal(err)
@@ -127,19 +130,31 @@ func TestFaultsAreReturnedByModel(t *testing.T) {
 		add  func(b *build.Builder)
 		want string
 	}{
-		"unknown input":  {func(b *build.Builder) { b.Node("Relu", []string{"z"}) }, `Relu "/Relu" reads "z", which nothing gives`},
+		"unknown input": {
+			func(b *build.Builder) { b.Node("Relu", []string{"z"}) }, `Relu "/Relu" reads "z", which nothing gives`,
+		},
 		"unknown output": {func(b *build.Builder) { b.Output("z", onnx.Float) }, `nothing gives the output "z"`},
-		"value twice":    {func(b *build.Builder) { b.Node("Relu", []string{"x"}, build.To("x")) }, `the value "x" is given twice`},
+		"value twice": {
+			func(b *build.Builder) { b.Node("Relu", []string{"x"}, build.To("x")) }, `the value "x" is given twice`,
+		},
 		"node twice": {func(b *build.Builder) {
 			b.Node("Relu", []string{"x"}, build.Name("n"), build.To("a"))
 			b.Node("Relu", []string{"x"}, build.Name("n"), build.To("b"))
 		}, `two nodes are named "n"`},
-		"attribute twice": {func(b *build.Builder) { b.Node("A", nil, build.Int("a", 1), build.Int("a", 1)) }, `two attributes "a"`},
-		"outputs":         {func(b *build.Builder) { b.Node("A", nil, build.To("a", "b")) }, "has 1 outputs, but 2 names"},
-		"no outputs":      {func(b *build.Builder) { b.Nodes("A", 0, nil, build.To("a")) }, "has 0 outputs, but 1 names"},
-		"initialiser":     {func(b *build.Builder) { b.Initializer("w", []int64{3}, []float32{1}) }, "4 bytes of data, want 12"},
-		"constant":        {func(b *build.Builder) { b.Constant(nil, []any{1}) }, "no data type holds []interface {}"},
-		"dimension":       {func(b *build.Builder) { b.Input("y", onnx.Float, 1.5) }, `input "y": a dimension cannot be a float64`},
+		"attribute twice": {
+			func(b *build.Builder) { b.Node("A", nil, build.Int("a", 1), build.Int("a", 1)) }, `two attributes "a"`,
+		},
+		"outputs": {
+			func(b *build.Builder) { b.Node("A", nil, build.To("a", "b")) }, "has 1 outputs, but 2 names",
+		},
+		"no outputs": {func(b *build.Builder) { b.Nodes("A", 0, nil, build.To("a")) }, "has 0 outputs, but 1 names"},
+		"initialiser": {
+			func(b *build.Builder) { b.Initializer("w", []int64{3}, []float32{1}) }, "4 bytes of data, want 12",
+		},
+		"constant": {func(b *build.Builder) { b.Constant(nil, []any{1}) }, "no data type holds []interface {}"},
+		"dimension": {
+			func(b *build.Builder) { b.Input("y", onnx.Float, 1.5) }, `input "y": a dimension cannot be a float64`,
+		},
 		"output's dimension": {func(b *build.Builder) { b.Output("x", onnx.Float, 1.5) },
 			`output "x": a dimension cannot be a float64`},
 		"versions": {func(b *build.Builder) {
@@ -180,7 +195,9 @@ func TestAnInitialiserIsAnInputsDefault(t *testing.T) {
 }
 
 func TestIRVersionsFollowTheReleases(t *testing.T) {
-	for opset, want := range map[int64]int64{1: 3, 8: 3, 9: 4, 11: 6, 12: 7, 14: 7, 15: 8, 18: 8, 19: 9, 22: 10, 23: 11, 27: 13, 28: 14} {
+	for opset, want := range map[int64]int64{
+		1: 3, 8: 3, 9: 4, 11: 6, 12: 7, 14: 7, 15: 8, 18: 8, 19: 9, 22: 10, 23: 11, 27: 13, 28: 14,
+	} {
 		if got := build.IRVersion(opset); got != want {
 			t.Errorf("opset %d: IR version %d, want %d", opset, got, want)
 		}

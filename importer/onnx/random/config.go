@@ -52,10 +52,11 @@ func (c Config) filled() (Config, error) {
 	case c.Opset < 11 || c.Opset > 20:
 		return c, fmt.Errorf("random encoder: opset %d, want 11 to 20", c.Opset)
 	case c.NumHiddenLayers > 1<<12 || c.MaxPositionEmbeddings > 1<<20:
-		return c, fmt.Errorf("random encoder: %d layers, %d positions: too many", c.NumHiddenLayers, c.MaxPositionEmbeddings)
+		return c, fmt.Errorf("random encoder: too many layers (%d) or positions (%d)",
+			c.NumHiddenLayers, c.MaxPositionEmbeddings)
 	case c.HiddenSize%c.NumAttentionHeads != 0:
 		return c, fmt.Errorf("random encoder: hidden size %d is no multiple of %d heads", c.HiddenSize, c.NumAttentionHeads)
-	case c.LayerNormEps < 0 || c.Spread < 0 || math.IsNaN(c.LayerNormEps+c.Spread) || math.IsInf(c.LayerNormEps+c.Spread, 0):
+	case !(c.LayerNormEps >= 0 && c.LayerNormEps < 1 && c.Spread >= 0 && c.Spread <= math.MaxFloat32):
 		return c, fmt.Errorf("random encoder: LayerNormEps %v, Spread %v", c.LayerNormEps, c.Spread)
 	}
 	return c, nil

@@ -181,7 +181,8 @@ func (e *encoder) network() {
 	first := pooler.Node("Gather", []string{x, zero}, build.Int("axis", 1))
 	dense := pooler.In("dense").Node("Gemm", []string{first, "pooler.dense.weight", "pooler.dense.bias"},
 		build.Float("alpha", 1), build.Float("beta", 1), build.Int("transB", 1))
-	e.Output(pooler.In("activation").Node("Tanh", []string{dense}, build.To("pooler_output")), onnx.Float, "batch", e.HiddenSize)
+	pooled := pooler.In("activation").Node("Tanh", []string{dense}, build.To("pooler_output"))
+	e.Output(pooled, onnx.Float, "batch", e.HiddenSize)
 }
 
 // embeddings adds the sum of word, token type and position embeddings and its LayerNorm. zero is a constant that the

@@ -77,7 +77,8 @@ func TestEncoderIsTheExportersGraphNodeForNode(t *testing.T) {
 				names[i] = append(names[i], m.Graph.Name, fmt.Sprint(m.IRVersion, version))
 			}
 			if !slices.Equal(names[0], names[1]) {
-				t.Errorf("initialisers, inputs and outputs are\n%s\nwant\n%s", strings.Join(names[0], "\n"), strings.Join(names[1], "\n"))
+				t.Errorf("initialisers, inputs and outputs are\n%s\nwant\n%s",
+					strings.Join(names[0], "\n"), strings.Join(names[1], "\n"))
 			}
 		})
 	}
@@ -188,7 +189,8 @@ func TestASeedGivesTheSameWeightsEverywhere(t *testing.T) {
 		t.Error("the same seed gives other bytes")
 	}
 	b := encoder(t, 1, random.Config{Opset: 11, NoPooler: true, NumHiddenLayers: 2})
-	if !slices.Equal(floats(a, word), floats(b, word)) || !slices.Equal(floats(a, "onnx::MatMul_359"), floats(b, "onnx::MatMul_284")) {
+	if !slices.Equal(floats(a, word), floats(b, word)) ||
+		!slices.Equal(floats(a, "onnx::MatMul_359"), floats(b, "onnx::MatMul_284")) { // layer 0's query
 		t.Error("another opset gives other weights")
 	}
 	if slices.Equal(floats(a, word), floats(encoder(t, 2, random.Config{}), word)) {

@@ -45,7 +45,8 @@ func TestFolderHoldsTheModelAndItsConfiguration(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"model_type": "bert", "vocab_size": 90., "hidden_size": 24., "num_hidden_layers": 5., "num_attention_heads": 3.,
-		"intermediate_size": 40., "max_position_embeddings": 33., "type_vocab_size": 1., "layer_norm_eps": 1e-12, "hidden_act": "gelu",
+		"intermediate_size": 40., "max_position_embeddings": 33., "type_vocab_size": 1.,
+		"layer_norm_eps": 1e-12, "hidden_act": "gelu",
 	} {
 		if config[name] != want {
 			t.Errorf("%s is %v, want %v", name, config[name], want)
@@ -86,8 +87,8 @@ func TestALargeEncoderIsWrittenInLittleMemory(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	m, err := random.Encoder(1, random.Config{VocabSize: 250_002, HiddenSize: 768, NumHiddenLayers: 12, NumAttentionHeads: 12,
-		IntermediateSize: 3072, MaxPositionEmbeddings: 514, TypeVocabSize: 1})
+	m, err := random.Encoder(1, random.Config{VocabSize: 250_002, HiddenSize: 768, NumHiddenLayers: 12,
+		NumAttentionHeads: 12, IntermediateSize: 3072, MaxPositionEmbeddings: 514, TypeVocabSize: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
