@@ -52,7 +52,7 @@ type Linear struct {
 	X       Value
 	W, Bias *Weight
 	Trans   bool
-	Product string // the name of the value x·W, before the bias
+	Product string // the name of the value x·W, before the bias where a node of its own adds that; "" if none has it
 	Input   string // the name of the value x
 }
 

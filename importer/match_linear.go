@@ -20,6 +20,7 @@ func (r *recogniser) linear(name string, n *onnx.Node) (Value, error) {
 	if p := r.product(n); p != nil {
 		v, err := r.affine(p, p.bias, name, nil)
 		if f := n.Attribute("activation"); f != nil && n.OpType == "FusedGemm" && err == nil {
+			r.e.Ops[v].(*Linear).Product = "" // the node makes no such value
 			return r.fused(v, string(f.S), name, n)
 		}
 		return v, err

@@ -1,0 +1,249 @@
+package ort_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed-aefebe89/graft/export"
+	"github.com/seed-aefebe89/graft/export/ort"
+	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/kernel/portable"
+	"github.com/seed-aefebe89/graft/graph/peft"
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/internal/testutil"
+)
+
+func needRuntime(t testing.TB) {
+	t.Helper()
+	if err := ort.Load(); err != nil {
+		t.Skip(err)
+	}
+}
+
+func methods(m *importer.Model) map[string]peft.Method {
+	var targets []string
+	for _, v := range []importer.Value{m.Layers[0].Query, m.Layers[0].Value, m.Layers[0].AttentionOutput, m.Layers[0].Up, m.Layers[0].Down} {
+		targets = append(targets, m.Ops[v].(*importer.Linear).Module())
+	}
+	return map[string]peft.Method{
+		"lora":     peft.LoRA{R: 4, Alpha: 9, Targets: targets},
+		"pfeiffer": peft.Bottleneck{Where: peft.LayerOutput, Size: 6, Activation: kernel.ReLU},
+		"top":      peft.Bottleneck{Where: peft.Top, Size: 6, Activation: kernel.GELU},
+	}
+}
+
+// delta takes what was trained out of the parameters.
+func delta(p *graph.Params, name string) *export.Delta {
+	d := &export.Delta{Name: name, Method: p.Method}
+	for _, q := range p.Of(graph.Adapter, graph.Head) {
+		d.Tensors = append(d.Tensors, export.Tensor{Name: q.Name, Shape: q.Shape, Data: q.Data})
+	}
+	for i := range p.Labels {
+		d.Labels = append(d.Labels, fmt.Sprint("L", i))
+	}
+	return d
+}
+
+func fixtures(t *testing.T) []string {
+	var out []string
+	root := testutil.Shared(t)
+	for _, p := range []string{"fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta/*.onnx",
+		"fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx", "fixtures/onnx/albert/*.onnx", "models/mini/model.onnx", "models/e5-mini/model.onnx"} {
+		fs, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(p)))
+		out = append(out, fs...)
+	}
+	return out
+}
+
+// Law 1: a delta is trained for one exaggerated step, exported, and run in onnxruntime, whose logits must be ours: both
+// sum in float32, in different orders, which leaves 1e-5 or less of the largest logit here; 1e-4 is the bound.
+func TestExportedIsTrained(t *testing.T) {
+	needRuntime(t)
+	ctx := context.Background()
+	worst := 0.0
+	for _, path := range fixtures(t) {
+		rel, _ := filepath.Rel(testutil.Shared(t), path)
+		m, err := importer.Open(path)
+		if err != nil {
+			t.Errorf("%s: %v", rel, err)
+			continue
+		}
+		places := graph.Places(m.Encoder)
+		seqs, batch := sentences(m)
+		for name, method := range methods(m) {
+			t.Run(rel+"/"+name, func(t *testing.T) {
+				p, err := graph.NewParams(m, method, 5, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ks := []kernel.Kernels{portable.New(), portable.New()}
+				exaggerate(t, p, ks, seqs)
+				want, err := graph.NewTagger(p, ks).Logits(ctx, seqs)
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				slots, err := delta(p, "test").Slots(places)
+				if err != nil {
+					t.Fatal(err)
+				}
+				activation := kernel.ReLU
+				if b, ok := method.(peft.Bottleneck); ok {
+					activation = b.Activation
+				}
+				slotted, err := export.NewSlotted(m, places, export.SlotOptions{Activations: []kernel.Activation{kernel.ReLU, activation}[:1+b2i(activation != kernel.ReLU)]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: []string{slotted.Logits}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				a, err := ort.LoadAdapter(export.EncodeAdapter(slots, 7))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer a.Close()
+				out, err := s.Run(ctx, batch, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				diff, big := 0.0, 0.0
+				for i, x := range want {
+					row := out[slotted.Logits].Data[i*batch.Length*5:]
+					for k, v := range x {
+						diff = math.Max(diff, math.Abs(float64(v-row[k])))
+						big = math.Max(big, math.Abs(float64(v)))
+					}
+				}
+				worst = max(worst, diff/big)
+				if !(diff <= 1e-4*big) || big < 0.1 {
+					t.Errorf("the logits differ by %.2g of %.2g", diff, big)
+				}
+			})
+		}
+		m.Close()
+	}
+	t.Logf("largest difference %.2g of the largest logit", worst)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sentences are three sequences of random tokens, as our networks take them and padded as onnxruntime does.
+func sentences(m *importer.Model) ([]*graph.Sequence, *ort.Batch) {
+	r := rand.New(rand.NewPCG(1, 2))
+	vocab := 500
+	for _, o := range m.Ops {
+		if e, ok := o.(*importer.Embedding); ok {
+			vocab = e.Tables[0].Shape[0]
+		}
+	}
+	var seqs []*graph.Sequence
+	var ids [][]int32
+	for _, n := range []int{9, 1, 14} {
+		q := &graph.Sequence{}
+		for range n {
+			q.IDs = append(q.IDs, int32(3+r.IntN(vocab-3)))
+			q.Targets = append(q.Targets, int32(r.IntN(5)))
+		}
+		seqs, ids = append(seqs, q), append(ids, q.IDs)
+	}
+	return seqs, ort.Pad(ids, nil, int64(m.Config.PadTokenID))
+}
+
+// exaggerate moves every trained parameter by random numbers and then by a step along the gradient that is far larger
+// than training takes.
+func exaggerate(t *testing.T, p *graph.Params, ks []kernel.Kernels, seqs []*graph.Sequence) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(9, 9))
+	train := p.Of(graph.Adapter, graph.Head)
+	for _, q := range train {
+		for i := range q.Data {
+			q.Data[i] += float32(0.3 * r.NormFloat64())
+		}
+	}
+	s := graph.NewTrainer(p, ks, train)
+	if _, err := s.Step(context.Background(), seqs, graph.MeanWeight(seqs)); err != nil {
+		t.Fatal(err)
+	}
+	for i, q := range train {
+		g := make([]float32, q.Size())
+		if err := s.Grad(i, g); err != nil {
+			t.Fatal(err)
+		}
+		for k := range g {
+			q.Data[k] -= 0.5 * g[k]
+		}
+	}
+}
+
+// Law 2: without a delta the slotted graph is the base, bit for bit.
+func TestSlottedGraphIsTheBase(t *testing.T) {
+	needRuntime(t)
+	ctx := context.Background()
+	for _, path := range fixtures(t) {
+		rel, _ := filepath.Rel(testutil.Shared(t), path)
+		t.Run(rel, func(t *testing.T) {
+			m, err := importer.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			slotted, err := export.NewSlotted(m, graph.Places(m.Encoder), export.SlotOptions{Activations: kernel.Activations()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var outputs []string
+			for _, o := range m.File.Graph.Outputs {
+				outputs = append(outputs, o.Name)
+			}
+			base, err := ort.OpenFile(path, m.File.Model, ort.Options{Threads: 1, Outputs: outputs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer base.Close()
+			s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: outputs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			_, batch := sentences(m)
+			want, err := base.Run(ctx, batch, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Run(ctx, batch, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range outputs {
+				worst := 0.0
+				for i, v := range want[o].Data {
+					worst = math.Max(worst, math.Abs(float64(v-got[o].Data[i])))
+				}
+				if worst != 0 || len(want[o].Data) == 0 {
+					t.Errorf("output %q differs by %.2g", o, worst)
+				}
+			}
+			b, err := slotted.Model.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st, _ := os.Stat(path); rel == filepath.FromSlash("models/e5-mini/model.onnx") && int64(len(b)) > st.Size()/20 {
+				t.Errorf("the slotted graph takes %d bytes beside a base of %d", len(b), st.Size())
+			}
+		})
+	}
+}

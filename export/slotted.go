@@ -1,0 +1,209 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/peft"
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// SlotOptions say which slots a slotted graph has beside those for LoRA and the head, which are always there.
+type SlotOptions struct {
+	// Activations are those of the bottlenecks that the graph takes, in every layer and on top; none means ReLU.
+	Activations []kernel.Activation
+}
+
+// Slotted is a graph that takes deltas.
+type Slotted struct {
+	Model  *onnx.Model
+	Folder string // the folder that the external data's paths are relative to: the base file's
+	Logits string // the name of the output that the head gives
+}
+
+// NewSlotted makes the slotted graph of a base: its own graph with a slot at every adaptable place, each an input with
+// a neutral default (rank 0, zeros), so that the graph computes what the base computes until a delta is given. Weights
+// stay in the base's file, which the graph points into.
+func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted, error) {
+	if len(m.Hidden) == 0 {
+		return nil, errors.New("the encoder's layers were not recognised, so that it has no places for slots")
+	}
+	if len(o.Activations) == 0 {
+		o.Activations = []kernel.Activation{kernel.ReLU}
+	}
+	s := &slotter{m: m, rename: map[string]string{}, used: map[string]bool{}, after: map[*onnx.Node][]*onnx.Node{}, graph: &onnx.Graph{
+		Name: m.File.Graph.Name, ValueInfo: m.File.Graph.ValueInfo, SparseInitializers: m.File.Graph.SparseInitializers,
+		Inputs: slices.Clone(m.File.Graph.Inputs), Outputs: slices.Clone(m.File.Graph.Outputs)}}
+	if err := s.weights(); err != nil {
+		return nil, err
+	}
+	s.copyNodes()
+	for _, l := range m.Layers {
+		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Down} {
+			if v != importer.None {
+				s.lora(m.Ops[v].(*importer.Linear))
+			}
+		}
+	}
+	for _, p := range places {
+		if p.Kind == peft.LayerOutput {
+			if err := s.layers(p, o.Activations); err != nil {
+				return nil, err
+			}
+		}
+	}
+	logits, err := s.top(places, o.Activations)
+	if err != nil {
+		return nil, err
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	s.assemble()
+	model := *m.File.Model
+	model.Graph = s.graph
+	model.IRVersion = max(model.IRVersion, 4) // since then initialisers need not be inputs
+	return &Slotted{Model: &model, Folder: filepath.Dir(m.Path), Logits: logits}, nil
+}
+
+// slotter edits a copy of a base's graph.
+type slotter struct {
+	m      *importer.Model
+	graph  *onnx.Graph
+	nodes  []*onnx.Node                // copies of the base's, in order
+	twin   map[string]*onnx.Node       // the copy that makes a value
+	after  map[*onnx.Node][]*onnx.Node // new nodes, by the copy that they follow
+	rename map[string]string           // values that later readers find under another name
+	used   map[string]bool             // names of slots
+	err    error
+}
+
+// inlineElements is the size up to which an initialiser is copied: onnxruntime reads shapes, axes and the like from the
+// model itself, and they are small.
+const inlineElements = 64
+
+// weights makes initialisers that point into the base's file; what does not stand there as it is, is copied.
+func (s *slotter) weights() error {
+	dir, err := filepath.Abs(filepath.Dir(s.m.Path))
+	if err != nil {
+		return err
+	}
+	for _, t := range s.m.File.Graph.Initializers {
+		n, err := t.Len()
+		if err != nil {
+			return fmt.Errorf("initialiser %q: %w", t.Name, err)
+		}
+		at, ok := t.Location()
+		if !ok || n <= inlineElements || t.Type == onnx.String {
+			b, err := t.Bytes()
+			if err != nil && t.Type != onnx.String {
+				return fmt.Errorf("initialiser %q: %w", t.Name, err)
+			}
+			c := t
+			if t.Type != onnx.String {
+				if c, err = onnx.NewRawTensor(t.Name, t.Type, t.Dims, b); err != nil {
+					return err
+				}
+			}
+			s.graph.Initializers = append(s.graph.Initializers, c)
+			continue
+		}
+		file, err := filepath.Abs(at.File)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		x, err := onnx.NewExternalTensor(t.Name, t.Type, t.Dims, onnx.External{Location: filepath.ToSlash(rel), Offset: at.Offset, Length: at.Length})
+		if err != nil {
+			return fmt.Errorf("initialiser %q: %w", t.Name, err)
+		}
+		s.graph.Initializers = append(s.graph.Initializers, x)
+	}
+	return nil
+}
+
+func (s *slotter) copyNodes() {
+	s.twin = map[string]*onnx.Node{}
+	for _, n := range s.m.File.Graph.Nodes {
+		c := *n
+		c.Inputs, c.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)
+		s.nodes = append(s.nodes, &c)
+		for _, o := range n.Outputs {
+			s.twin[o] = &c
+		}
+	}
+}
+
+// divert renames a value at the node that makes it, so that new nodes after it can make what is read under its name.
+func (s *slotter) divert(value string) (made string, at *onnx.Node) {
+	at = s.twin[value]
+	made = value + "/graft/base"
+	if at == nil {
+		s.fail(fmt.Errorf("no node makes the value %q", value))
+		return made, nil
+	}
+	i := slices.Index(at.Outputs, value)
+	if i < 0 {
+		s.fail(fmt.Errorf("the value %q has two slots", value))
+		return made, nil
+	}
+	at.Outputs[i] = made
+	return made, at
+}
+
+func (s *slotter) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// add appends a new node after one of the base's and returns its output.
+func (s *slotter) add(at *onnx.Node, op, out string, in ...string) string {
+	if at != nil {
+		s.after[at] = append(s.after[at], &onnx.Node{OpType: op, Name: out, Inputs: in, Outputs: []string{out}})
+	}
+	return out
+}
+
+// slot adds an input with a neutral default: zeros of the given shape. A negative dimension is a free one, called
+// after its place, whose default is 0.
+func (s *slotter) slot(name, free string, dims ...int64) string {
+	if s.used[name] {
+		return name
+	}
+	s.used[name] = true
+	shape, size := &onnx.Shape{}, int64(1)
+	for i, d := range dims {
+		dim := onnx.FixedDim(d)
+		if d < 0 {
+			dim = onnx.SymbolicDim(free)
+			dims[i] = 0
+		}
+		shape.Dims = append(shape.Dims, dim)
+		size *= dims[i]
+	}
+	t, err := onnx.NewTensor(name, dims, make([]float32, size))
+	if err != nil {
+		s.fail(err)
+		return name
+	}
+	s.graph.Initializers = append(s.graph.Initializers, t)
+	s.graph.Inputs = append(s.graph.Inputs, &onnx.ValueInfo{Name: name,
+		Type: &onnx.Type{Tensor: &onnx.TensorType{Elem: onnx.Float, Shape: shape}}})
+	return name
+}
+
+// assemble puts the new nodes where they belong.
+func (s *slotter) assemble() {
+	for _, n := range s.nodes {
+		s.graph.Nodes = append(s.graph.Nodes, n)
+		s.graph.Nodes = append(s.graph.Nodes, s.after[n]...)
+	}
+}
