@@ -71,10 +71,10 @@ func (b *bertNormaliser) cleanAndSpace(a *aligned, first int) {
 				end++
 			}
 			a.keep(end - a.pos)
-		case b.clean && r != ' ' && isSpace(r):
-			a.put(' ', 0)
 		case b.clean && b.flags.at(r)&flagControl != 0:
 			a.drop(w)
+		case b.clean && r != ' ' && isSpace(r):
+			a.put(' ', 0)
 		case b.han && isHan(r):
 			a.put(' ', 0)
 			a.put(r, 1)

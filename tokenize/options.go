@@ -34,10 +34,11 @@ type Options struct {
 	Strategy Truncation
 	// Side is the end at which texts are cut.
 	Side Side
-	// Windows asks for the whole text in Overflow. Without it the tokenizer stops once it has MaxLength tokens of a text,
-	// as the library does since version 0.23, and Overflow holds only what the last word had too many; for some pairs
-	// cut by LongestFirst this also moves the cut.
-	Windows bool
+	// Full asks that texts be tokenised to their end although they will be cut, so that Overflow holds all of them, as the
+	// library does up to version 0.22 and from 0.23.3 on. Without it the tokenizer stops once it has MaxLength tokens of a
+	// text, as versions 0.23.0 to 0.23.2 do: Overflow then holds only what the last word had too many and, as each
+	// text's length counts up to there only, LongestFirst may cut a pair one token further left or right.
+	Full bool
 	// NoSpecial leaves the special tokens out that the post-processor adds.
 	NoSpecial bool
 }

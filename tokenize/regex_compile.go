@@ -167,7 +167,7 @@ func (c *regexCompiler) node(n *node) {
 		c.add(regexInst{op: opBackref, x: 2 * n.group})
 	case nodeAssert:
 		if c.word == nil && (n.assert == wordBoundary || n.assert == notWordBoundary) {
-			c.word = newRuneSet(wordCharacters())
+			c.word = newRuneSet(wordCharacters().union(wordByAccident))
 		}
 		c.add(regexInst{op: opAssert, assert: n.assert})
 	}

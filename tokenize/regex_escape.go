@@ -91,13 +91,18 @@ func (p *regexParser) namedReference() (*node, error) {
 	return n, nil
 }
 
-// numberedReference reads \1 to \99.
+// numberedReference reads \1 to \9, and larger numbers if there are so many groups; else they are octal.
 func (p *regexParser) numberedReference() (*node, error) {
 	start := p.pos
-	for p.more() && p.pos < start+2 && p.peek() >= '0' && p.peek() <= '9' {
+	for p.more() && p.pos < start+3 && p.peek() >= '0' && p.peek() <= '9' {
 		p.next()
 	}
 	group, err := strconv.Atoi(p.src[start:p.pos])
+	if err == nil && group > 9 && group > p.groups {
+		p.pos = start
+		_, r, err := p.charEscape()
+		return p.setNode(ranges{{r, r}}), err
+	}
 	if err == nil && p.fold {
 		err = fmt.Errorf("a reference under (?i) is not supported")
 	}

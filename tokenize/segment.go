@@ -3,6 +3,7 @@ package tokenize
 import (
 	"errors"
 	"math"
+	"unicode/utf8"
 )
 
 // limit is where tokenising a text may stop.
@@ -153,21 +154,30 @@ func (t *Tokenizer) firstPiece(s *scratch, l limit) (int, error) {
 // add adds the tokens of a piece.
 func (q *sequence) add(s *scratch, p piece, runes *runeCounter, word int) {
 	for _, k := range s.tokens {
-		bytes := s.pieces.spanOf(p, k)
+		bytes := s.spanOf(p, k)
 		q.ids = append(q.ids, k.id)
 		q.tokens = append(q.tokens, k.text)
-		q.bytes = append(q.bytes, Span{min(bytes.Start, len(s.original)), min(bytes.End, len(s.original))})
+		q.bytes = append(q.bytes, bytes)
 		q.runes = append(q.runes, runes.span(bytes))
 		q.words = append(q.words, word)
 	}
 }
 
 // spanOf returns the part of the original that a token of the piece comes from. One that is longer than its piece, as
-// bytes that a suffix brought in are, has its place in the piece, as in the library.
-func (p *pieces) spanOf(q piece, k token) Span {
-	if k.end > q.end {
-		return Span{k.start - q.start, k.end - q.start}
+// bytes that a suffix brought in are, has its place in the piece, as in the library, but ends where the text does.
+func (s *scratch) spanOf(q piece, k token) Span {
+	if k.end <= q.end {
+		b := s.pieces.span(k.start, k.end)
+		return Span{int(b.start), int(b.end)}
 	}
-	s := p.span(k.start, k.end)
-	return Span{int(s.start), int(s.end)}
+	return Span{s.character(k.start - q.start), s.character(k.end - q.start)}
+}
+
+// character returns where the character of the original begins that the byte at belongs to.
+func (s *scratch) character(at int) int {
+	at = min(at, len(s.original))
+	for at > 0 && at < len(s.original) && !utf8.RuneStart(s.original[at]) {
+		at--
+	}
+	return at
 }

@@ -143,10 +143,5 @@ func (c *runeCounter) index(at int) int {
 	return c.rune
 }
 
-// span turns a span of bytes into one of runes. Beyond the end of the text the library gives bytes back as they are.
-func (c *runeCounter) span(b Span) Span {
-	if b.Start >= len(c.text) || b.End > len(c.text) {
-		return b
-	}
-	return Span{c.index(b.Start), c.index(b.End)}
-}
+// span turns a span of bytes into one of runes.
+func (c *runeCounter) span(b Span) Span { return Span{c.index(b.Start), c.index(b.End)} }

@@ -76,7 +76,7 @@ func (t *Tokenizer) addWords(s *scratch, q *sequence, words []string, l limit) e
 // limit returns how many tokens of a text are looked at. That the special tokens are not taken off, and that OnlyFirst
 // stops in the second text too, is the library's way.
 func (t *Tokenizer) limit(o Options, seq int) limit {
-	if o.MaxLength <= 0 || o.Windows || o.Strategy == OnlySecond && seq == 0 {
+	if o.MaxLength <= 0 || o.Full || o.Strategy == OnlySecond && seq == 0 {
 		return limit{}
 	}
 	return limit{o.MaxLength, o.Side}
@@ -89,6 +89,10 @@ func (t *Tokenizer) finish(s *scratch, pair bool, o Options) (*Encoding, error) 
 	wa, wb := []window{{0, na}}, []window{{0, nb}}
 	if o.MaxLength > 0 {
 		room := o.MaxLength
+		if room-t.special[0] < o.Stride {
+			return nil, fmt.Errorf("truncating: the stride %d leaves nothing of %d tokens, of which %d are special",
+				o.Stride, o.MaxLength, t.special[0])
+		}
 		if !o.NoSpecial {
 			if room -= t.special[index(pair)]; room < 0 {
 				return nil, fmt.Errorf("truncating: %d tokens hold no text, as %d are special", o.MaxLength, t.special[index(pair)])
