@@ -46,7 +46,7 @@ func parseExternal(entries []StringPair) *External {
 func (x *External) number(e StringPair) int64 {
 	n, err := strconv.ParseInt(e.Value, 10, 64)
 	if (err != nil || n < 0) && x.err == nil {
-		x.err = fmt.Errorf("external data: %s is %q, not a number of bytes", e.Key, e.Value)
+		x.err = fmt.Errorf("external data: %s is %q, not a number of bytes", e.Key, short(e.Value))
 	}
 	return n
 }
@@ -94,13 +94,13 @@ func (t *Tensor) external(size int) (*mapping, int, error) {
 	case x.err != nil:
 		return nil, 0, t.errorf("%w", x.err)
 	case t.src == nil:
-		return nil, 0, t.errorf("external data %q: the model was not opened from a file", x.Location)
+		return nil, 0, t.errorf("external data %q: the model was not opened from a file", short(x.Location))
 	case x.Length != 0 && x.Length != int64(size):
-		return nil, 0, t.errorf("external data %q: length %d, want %d", x.Location, x.Length, size)
+		return nil, 0, t.errorf("external data %q: length %d, want %d", short(x.Location), x.Length, size)
 	}
 	m, err := t.src.open(x.Location)
 	if err != nil {
-		return nil, 0, t.errorf("external data %q: %w", x.Location, err)
+		return nil, 0, t.errorf("external data %q: %w", short(x.Location), err)
 	}
 	if have := int64(len(m.data)); x.Offset < 0 || x.Offset > have || int64(size) > have-x.Offset {
 		return nil, 0, t.errorf("external data %q: %d bytes at offset %d run past its end at %d",

@@ -45,16 +45,16 @@ func (n *Node) Attribute(name string) *Attribute {
 // String names the node for messages: its operator, with the domain unless that is the default, and its name, or the
 // first output that has one where it is nameless: `Softmax "/encoder/layer.0/Softmax"`, `com.microsoft.Gelu → "y"`.
 func (n *Node) String() string {
-	op := n.OpType
+	op := short(n.OpType)
 	if d := canonicalDomain(n.Domain); d != "" {
-		op = d + "." + op
+		op = short(d) + "." + op
 	}
 	if n.Name != "" {
-		return fmt.Sprintf("%s %q", op, n.Name)
+		return fmt.Sprintf("%s %q", op, short(n.Name))
 	}
 	for _, out := range n.Outputs {
 		if out != "" {
-			return fmt.Sprintf("%s → %q", op, out)
+			return fmt.Sprintf("%s → %q", op, short(out))
 		}
 	}
 	return op

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -134,10 +133,10 @@ func (t *Tensor) size() (int, error) {
 		return 0, t.errorf("elements of type %v have no raw bytes", t.Type)
 	}
 	hi, lo := bits.Mul64(uint64(n), uint64(w))
-	if hi != 0 || lo > math.MaxInt-7 {
+	if hi != 0 || lo > math.MaxInt64 || (lo+7)/8 > math.MaxInt {
 		return 0, t.errorf("the shape has more bytes than an address space")
 	}
-	return int(lo+7) / 8, nil
+	return int((lo + 7) / 8), nil
 }
 
 // Bytes returns the elements as raw little-endian bytes, read-only: elements of fewer than 8 bits packed from the
@@ -276,11 +275,11 @@ func (t *Tensor) Strings() ([]string, error) {
 
 // String names the tensor for messages: `"encoder.weight" float[32,64]`.
 func (t *Tensor) String() string {
-	dims := make([]string, len(t.Dims))
-	for i, d := range t.Dims {
-		dims[i] = fmt.Sprint(d)
+	shape := &Shape{}
+	for _, d := range t.Dims[:min(len(t.Dims), shownDims+1)] {
+		shape.Dims = append(shape.Dims, FixedDim(d))
 	}
-	return fmt.Sprintf("%q %v[%s]", t.Name, t.Type, strings.Join(dims, ","))
+	return fmt.Sprintf("%q %v%v", short(t.Name), t.Type, shape)
 }
 
 func (t *Tensor) errorf(format string, args ...any) error {

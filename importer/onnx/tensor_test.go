@@ -3,6 +3,7 @@ package onnx
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -241,6 +242,10 @@ func TestTensorRefusesWhatDoesNotFit(t *testing.T) {
 				t.Errorf("%v allocations for an error", n)
 			}
 		})
+	}
+	long := decodeTensor(t, header(Float, make([]int64, 10_000)...).text(8, strings.Repeat("x", 1<<20)).bytes(9, []byte{1}))
+	if _, err := long.Bytes(); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("an error of %d bytes", len(fmt.Sprint(err)))
 	}
 	x := decodeTensor(t, header(Uint64, 2).bytes(11, varints(1, -1)))
 	if _, err := x.Int64s(); err == nil || !strings.Contains(err.Error(), "1, 18446744073709551615, does not fit int64") {

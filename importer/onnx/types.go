@@ -150,7 +150,7 @@ func (d Dim) String() string {
 	case d.Known:
 		return strconv.FormatInt(d.Value, 10)
 	case d.Param != "":
-		return d.Param
+		return short(d.Param)
 	}
 	return "?"
 }
@@ -185,11 +185,26 @@ func (t *TensorType) String() string {
 	return fmt.Sprintf("(%v)%v", t.Elem, t.Shape)
 }
 
-// String is the dimensions in brackets: [batch,32].
+// shownDims is how many dimensions a message shows.
+const shownDims = 16
+
+// String is the dimensions in brackets, the first 16 of them: [batch,32].
 func (s *Shape) String() string {
-	dims := make([]string, len(s.Dims))
-	for i, d := range s.Dims {
-		dims[i] = d.String()
+	var dims []string
+	for _, d := range s.Dims[:min(len(s.Dims), shownDims)] {
+		dims = append(dims, d.String())
+	}
+	if len(s.Dims) > shownDims {
+		dims = append(dims, "…")
 	}
 	return "[" + strings.Join(dims, ",") + "]"
+}
+
+// short cuts a name from a file for a message.
+func short(name string) string {
+	const most = 300
+	if len(name) <= most {
+		return name
+	}
+	return name[:most] + "…"
 }
