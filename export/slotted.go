@@ -38,6 +38,11 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 	s := &slotter{m: m, rename: map[string]string{}, used: map[string]bool{}, after: map[*onnx.Node][]*onnx.Node{}, graph: &onnx.Graph{
 		Name: m.File.Graph.Name, ValueInfo: m.File.Graph.ValueInfo, SparseInitializers: m.File.Graph.SparseInitializers,
 		Inputs: slices.Clone(m.File.Graph.Inputs), Outputs: slices.Clone(m.File.Graph.Outputs)}}
+	file, err := realPath(m.Path)
+	if err != nil {
+		return nil, err
+	}
+	s.folder = filepath.Dir(file)
 	if err := s.weights(); err != nil {
 		return nil, err
 	}
@@ -67,12 +72,23 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 	model := *m.File.Model
 	model.Graph = s.graph
 	model.IRVersion = max(model.IRVersion, 4) // since then initialisers need not be inputs
-	return &Slotted{Model: &model, Folder: filepath.Dir(m.Path), Logits: logits}, nil
+	return &Slotted{Model: &model, Folder: s.folder, Logits: logits}, nil
+}
+
+// realPath is a file's absolute path with links followed: in the hub's cache a model's files are links, and onnxruntime
+// reads external data only from where a model really lies.
+func realPath(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
 }
 
 // slotter edits a copy of a base's graph.
 type slotter struct {
 	m      *importer.Model
+	folder string // the base file's
 	graph  *onnx.Graph
 	nodes  []*onnx.Node                // copies of the base's, in order
 	twin   map[string]*onnx.Node       // the copy that makes a value
@@ -88,10 +104,6 @@ const inlineElements = 64
 
 // weights makes initialisers that point into the base's file; what does not stand there as it is, is copied.
 func (s *slotter) weights() error {
-	dir, err := filepath.Abs(filepath.Dir(s.m.Path))
-	if err != nil {
-		return err
-	}
 	for _, t := range s.m.File.Graph.Initializers {
 		n, err := t.Len()
 		if err != nil {
@@ -112,11 +124,11 @@ func (s *slotter) weights() error {
 			s.graph.Initializers = append(s.graph.Initializers, c)
 			continue
 		}
-		file, err := filepath.Abs(at.File)
+		file, err := realPath(at.File)
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(dir, file)
+		rel, err := filepath.Rel(s.folder, file)
 		if err != nil {
 			return err
 		}

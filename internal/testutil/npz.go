@@ -82,3 +82,27 @@ func Cases(tb testing.TB, path string) []Case {
 	}
 	return out
 }
+
+// Arrays reads every float32 array of an .npz file.
+func Arrays(tb testing.TB, path string) map[string][]float32 {
+	tb.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer z.Close()
+	out := map[string][]float32{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		var x []float32
+		if err := npyio.Read(r, &x); err != nil {
+			tb.Fatalf("%s: %s: %v", filepath.Base(path), f.Name, err)
+		}
+		r.Close()
+		out[strings.TrimSuffix(f.Name, ".npy")] = x
+	}
+	return out
+}
