@@ -166,6 +166,29 @@ func (a *aligned) each(f func(r rune, w int)) {
 	a.commit()
 }
 
+// mapInPlace puts f(r) in place of every character if that never changes its width, so that the alignment stays as it
+// is; else it changes nothing and reports false.
+func (a *aligned) mapInPlace(f func(rune) rune) bool {
+	other := (a.turn + 1) & 1
+	out := a.bufs[other][:0]
+	for i := 0; i < len(a.text); {
+		r, w := runeAt(a.text, i)
+		to := f(r)
+		if to < utf8.RuneSelf && w == 1 {
+			out = append(out, byte(to))
+		} else if r == dottedI || utf8.RuneLen(to) != w {
+			return false
+		} else {
+			out = utf8.AppendRune(out, to)
+		}
+		i += w
+	}
+	a.turn++
+	a.bufs[other], a.text = out, out
+	a.spanBufs[0], a.spanBufs[1] = a.spanBufs[1], a.spanBufs[0] // the spans stay with the text
+	return true
+}
+
 // filter drops the characters that keep refuses.
 func (a *aligned) filter(keep func(rune) bool) {
 	a.each(func(r rune, w int) {

@@ -21,6 +21,7 @@ type bpe struct {
 	prefix       string // of characters that do not begin a word
 	suffix       string // of the character that ends a word
 	bytes        [256]int32
+	cache        *wordCache
 }
 
 // bpeMerge is what a pair becomes, and when it was learnt.
@@ -29,7 +30,7 @@ type bpeMerge struct{ rank, id int32 }
 func bpePair(a, b int32) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
 
 func newBPE(o object) (model, error) {
-	m := &bpe{}
+	m := &bpe{cache: newWordCache()}
 	var err error
 	if m.vocabulary, err = readVocabulary(o); err != nil {
 		return nil, err
@@ -125,6 +126,11 @@ type bpeSymbol struct {
 }
 
 func (m *bpe) tokenize(s *scratch, text []byte, start, end int) error {
+	return m.cache.tokenize(s, text, start, end, m.encode)
+}
+
+// encode is tokenize without the cache.
+func (m *bpe) encode(s *scratch, text []byte, start, end int) error {
 	word := text[start:end]
 	if m.whole {
 		if id, ok := m.id(string(word)); ok {

@@ -38,8 +38,12 @@ func needsForm(text []byte, flags *charTable) bool {
 func decompose(a *aligned, f form) {
 	d := decomposer{flags: charFlags(), form: f}
 	a.begin()
-	for src := a.text; len(src) > 0; {
-		src = d.next(src)
+	for a.pos < len(a.text) {
+		a.keep(d.inactive(a.text[a.pos:]))
+		if a.pos == len(a.text) {
+			break
+		}
+		d.next(a.text[a.pos:])
 		for _, p := range d.parts {
 			a.put(p.r, p.change)
 		}
@@ -90,6 +94,18 @@ func (d *decomposer) sort() {
 // active reports whether the character had a decomposition or a class in Unicode 9; both are fixed once assigned.
 func (d *decomposer) active(r rune) bool {
 	return r >= utf8.RuneSelf && d.flags.at(r)&flagNormal != 0
+}
+
+// inactive returns the length of the characters at the beginning of text that stay as they are.
+func (d *decomposer) inactive(text []byte) int {
+	for i := 0; i < len(text); {
+		r, w := runeAt(text, i)
+		if d.active(r) {
+			return i
+		}
+		i += w
+	}
+	return len(text)
 }
 
 func (d *decomposer) class(r rune) uint8 {

@@ -48,6 +48,9 @@ func (s normaliserSequence) normalise(a *aligned) error {
 type lowercase struct{}
 
 func (lowercase) normalise(a *aligned) error {
+	if a.mapInPlace(lower) {
+		return nil
+	}
 	a.each(func(r rune, w int) {
 		if r == dottedI {
 			a.put('i', 0)

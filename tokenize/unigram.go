@@ -18,6 +18,7 @@ type unigram struct {
 	unknownScore float64
 	byteFallback bool
 	bytes        [256]int32 // the ids of <0x00> to <0xFF>, or none
+	cache        *wordCache
 }
 
 const unknownPenalty = 10
@@ -50,7 +51,7 @@ func newUnigram(o object) (model, error) {
 	if err := o.decode("vocab", &entries); err != nil {
 		return nil, err
 	}
-	m := &unigram{unknown: none}
+	m := &unigram{unknown: none, cache: newWordCache()}
 	var unknown *int
 	if err := o.decodeIf("unk_id", &unknown); err != nil {
 		return nil, err
@@ -130,6 +131,11 @@ type cell struct {
 }
 
 func (m *unigram) tokenize(s *scratch, text []byte, start, end int) error {
+	return m.cache.tokenize(s, text, start, end, m.encode)
+}
+
+// encode is tokenize without the cache.
+func (m *unigram) encode(s *scratch, text []byte, start, end int) error {
 	word := text[start:end]
 	if err := m.viterbi(s, word); err != nil {
 		return err
