@@ -19,10 +19,11 @@ INLINE void multiply_rows(long rows, long cols, long depth, const uf *a, long ld
 	multiply_block(rows, cols, depth, (left){a, lda, 0, 0}, packed, c, ldc, (epilogue){alpha, 0, NULL});
 }
 
-// Fills p, rows score_stride(n) apart, with the probabilities of query rows q. keys is kᵀ packed.
+// Fills p, rows score_stride(n) apart, with the probabilities of query rows q. keys is kᵀ packed: the columns that it
+// has beyond n, repeats of the last, fill the rows of p up.
 static void probabilities(long rows, head h, const uf *q, const uf *keys, uf *p) {
 	const long stride = score_stride(h.n);
-	multiply_rows(rows, h.n, h.d, q, h.ld, keys, p, stride, h.scale);
+	multiply_rows(rows, stride, h.d, q, h.ld, keys, p, stride, h.scale);
 	for (long i = 0; i < rows; i++) softmax_row(h.n, p + i * stride);
 }
 

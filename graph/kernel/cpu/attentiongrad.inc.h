@@ -18,7 +18,7 @@ static long attention_scratch(long longest, long d, int grad) {
 	return 2 * keys + 2 * values + 2 * scores;
 }
 
-// Replaces a row of A by dS. Both rows are padded with zeros or finite numbers, P's with zeros.
+// Replaces a row of A by dS. Both are whole vectors; P is zero beyond n, and A repeats its last column there.
 static void softmax_row_grad(long n, float scale, const uf *p, uf *a) {
 	vec sum = {0};
 	for (long i = 0; i < n; i += LANES) sum += load(p + i) * load(a + i);
@@ -46,11 +46,8 @@ static void attend_grad(head h, const uf *q, const uf *k, const uf *v, const uf 
 		probabilities(rows, h, q + at, keys_trans, p);
 		pack_block(rows, h.d, dy + at, h.ld, 0, rows_packed);
 		multiply_trans(rows, h, p, rows_packed, dv, i > 0);
-		multiply_rows(rows, h.n, h.d, dy + at, h.ld, values_trans, a, stride, 1);
-		for (long r = 0; r < rows; r++) {
-			for (long j = h.n; j < stride; j++) a[r * stride + j] = 0;
-			softmax_row_grad(h.n, h.scale, p + r * stride, a + r * stride);
-		}
+		multiply_rows(rows, stride, h.d, dy + at, h.ld, values_trans, a, stride, 1);
+		for (long r = 0; r < rows; r++) softmax_row_grad(h.n, h.scale, p + r * stride, a + r * stride);
 		multiply_rows(rows, h.d, h.n, a, stride, keys, dq + i * h.ld, h.ld, 1);
 		pack_block(rows, h.d, q + at, h.ld, 0, rows_packed);
 		multiply_trans(rows, h, a, rows_packed, dk, i > 0);

@@ -4,8 +4,10 @@ static long cross_entropy_scratch(long n) { return round_up(n, LANES); }
 
 // Brings a row to scratch as exp(x − max x); returns the sum, and the maximum in *largest.
 static float exp_copy(long n, const uf *x, uf *scratch, float *largest) {
-	memcpy(scratch, x, n * sizeof *scratch);
-	pad_row(n, scratch);
+	const long whole = n / LANES * LANES;
+	for (long i = 0; i < whole; i += LANES) store(scratch + i, load(x + i));
+	if (whole < n)
+		store(scratch + whole, choose(first_lanes(n - whole), load_part(x + whole, n - whole), splat(-FLT_MAX)));
 	return exp_row(n, scratch, largest);
 }
 

@@ -1,6 +1,7 @@
 // Exponentials of whole vectors.
 
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+typedef uint32_t bits __attribute__((vector_size(4 * LANES)));
 
 // For a mask of a vector comparison: the lanes of yes where it holds, of no elsewhere.
 INLINE vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
@@ -53,7 +54,7 @@ INLINE vec exp_parts(vec x, vec *scale) {
 	g = g * r + 0.041668456f;
 	g = g * r + 0.166665152f;
 	g = g * r + 0.49999994f;
-	*scale = (vec)(((ivec)t << 23) + 0x3f800000);
+	*scale = (vec)(((bits)t << 23) + 0x3f800000u);
 	return r * r * g + r;
 }
 

@@ -1,0 +1,6 @@
+//go:build asan || msan
+
+package kerneltest
+
+// instrumented tells that the compiler adds calls that allocate.
+const instrumented = true
