@@ -1,0 +1,42 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/seed-aefebe89/graft/internal/app"
+)
+
+func benchCommand() *cobra.Command {
+	o := app.BenchOptions{}
+	var asJSON, quiet bool
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure forward passes and training steps beside onnxruntime on this machine",
+		Long: `Measure onnxruntime's forward pass, graft's, and a LoRA step (rank 8 on queries and values) on the same
+tokens with the same threads, in one process and in turn, as medians; with the rate of the machine's own
+matrix product in the same run. Private memory is that of the process with all of them loaded.`,
+		Example: "  graft bench --model models/e5-small --tokens 1024",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Progress = reporter(quiet)
+			r, err := app.Bench(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), r)
+			}
+			return r.Write(c.OutOrStdout())
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.Model, "model", "m", "", "model folder, or ONNX file")
+	f.IntVar(&o.Tokens, "tokens", 1024, "tokens of a batch")
+	f.IntVar(&o.Length, "length", 128, "tokens of a sequence")
+	f.IntVar(&o.Runs, "runs", 9, "runs of each, after one that warms up")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	threadsFlag(f, &o.Threads)
+	quietFlag(f, &quiet)
+	required(c, "model")
+	return c
+}

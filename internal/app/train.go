@@ -1,0 +1,150 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/seed-aefebe89/graft/export"
+	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/internal/progress"
+	"github.com/seed-aefebe89/graft/train"
+	"github.com/seed-aefebe89/graft/train/data"
+)
+
+// TrainOptions say what is trained, on what, and where the delta goes.
+type TrainOptions struct {
+	Model      string
+	Train, Dev string // IOB2 files
+	TrainLimit int    // sentences; 0 means all
+	DevLimit   int
+	Length     int      // tokens of a sentence; 0 means DefaultLength
+	Labels     []string // classes; none means those of the training file, or of Start
+	Method     MethodOptions
+	Start      string // a delta's folder whose adapter is the start, as priming writes it; empty for a fresh one
+	KeepHead   bool   // take over the head of Start too
+	train.Settings
+	Out      string
+	Threads  int
+	Progress *progress.Reporter
+}
+
+// TrainRecord is what a delta tells of its making.
+type TrainRecord struct {
+	Model    string         `json:"model"`
+	Language string         `json:"language"`
+	Start    string         `json:"start,omitempty"`
+	Settings train.Settings `json:"settings"`
+	Train    int            `json:"train_sentences"`
+	Dev      int            `json:"dev_sentences"`
+	Length   int            `json:"max_length"`
+	Threads  int            `json:"threads"`
+	Result   *train.Result  `json:"result"`
+	Seconds  float64        `json:"seconds"`
+}
+
+// Train trains an adapter and a head and writes them to Out as a delta.
+func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
+	start := time.Now()
+	if o.Out == "" {
+		return nil, errors.New("no output folder is named")
+	}
+	if o.Settings.Base {
+		return nil, errors.New("a delta leaves the base as it is: train the whole encoder with prime --how ft")
+	}
+	b, err := OpenBase(o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	tr, err := ReadSource(o.Train, o.TrainLimit)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := ReadSource(o.Dev, o.DevLimit)
+	if err != nil {
+		return nil, err
+	}
+	p, labels, err := b.startOf(o, tr.Sentences)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := b.encoder(labels, o.Length)
+	if err != nil {
+		return nil, err
+	}
+	f := &train.FineTune{Settings: o.Settings, Params: p, Encoder: enc, Kernels: Threads(o.Threads), Progress: o.Progress,
+		Checkpoint: filepath.Join(o.Out, checkpointFile)}
+	if f.Train, err = enc.Examples(tr.Path, tr.Sentences); err != nil {
+		return nil, err
+	}
+	if f.Dev, err = enc.Examples(dev.Path, dev.Sentences); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, err
+	}
+	res, err := f.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rec := &TrainRecord{Model: filepath.Base(filepath.Clean(b.Dir)), Language: tr.Name(), Settings: f.Settings, Train: len(tr.Sentences),
+		Dev: len(dev.Sentences), Length: enc.MaxLength, Threads: len(f.Kernels), Result: res, Seconds: time.Since(start).Seconds()}
+	if o.Start != "" {
+		rec.Start = filepath.Base(filepath.Clean(o.Start))
+	}
+	d := deltaOf(p, filepath.Base(filepath.Clean(o.Out)), labels)
+	if d.Base, err = b.Digest(); err != nil {
+		return nil, err
+	}
+	if d.Record, err = json.Marshal(rec); err != nil {
+		return nil, err
+	}
+	if err := export.WriteDelta(o.Out, d, b.Model, b.Places); err != nil {
+		return nil, err
+	}
+	return rec, os.Remove(f.Checkpoint)
+}
+
+// startOf makes the parameters that training starts from, and the classes.
+func (b *Base) startOf(o TrainOptions, sentences []data.Sentence) (*graph.Params, []string, error) {
+	labels := o.Labels
+	if o.Start == "" {
+		if o.KeepHead {
+			return nil, nil, errors.New("there is no head to keep: no start is named")
+		}
+		method, err := b.Method(o.Method)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(labels) == 0 {
+			labels = data.Labels(sentences)
+		}
+		p, err := graph.NewParams(b.Model, method, len(labels), o.Seed)
+		return p, labels, err
+	}
+	d, err := b.ReadDelta(o.Start)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(labels) == 0 {
+		labels = d.Labels
+	}
+	if o.KeepHead && !slices.Equal(labels, d.Labels) {
+		return nil, nil, fmt.Errorf("the head of %s has the labels %v, not %v", o.Start, d.Labels, labels)
+	}
+	p, err := graph.NewParams(b.Model, d.Method, len(labels), o.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	groups := []graph.Group{graph.Adapter}
+	if o.KeepHead {
+		groups = append(groups, graph.Head)
+	}
+	return p, labels, fill(p.Of(groups...), d)
+}
