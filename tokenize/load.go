@@ -68,6 +68,12 @@ func Parse(data []byte) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.plan(post)
+	if t.padding, err = component(o, "padding", readPadding); err != nil {
+		return nil, err
+	}
+	if t.truncation, err = component(o, "truncation", readTruncation); err != nil {
+		return nil, err
+	}
 	var added []json.RawMessage
 	if err := o.decodeIf("added_tokens", &added); err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package tokenize
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
 // token is one token of a word: bytes [start, end) of the pieces' text.
 type token struct {
@@ -19,6 +22,8 @@ type model interface {
 	id(text string) (int32, bool)
 	// size returns how many tokens there are.
 	size() int
+	// all yields the tokens with their ids.
+	all() iter.Seq2[string, int32]
 }
 
 // modelTypes holds the constructor of every type of model.

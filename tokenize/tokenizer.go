@@ -14,6 +14,8 @@ type Tokenizer struct {
 	plans        [2][2]plan // what the post-processor does, by pair and by NoSpecial
 	special      [2]int     // how many special tokens it adds to a text and to a pair
 	decoder      decoder    // may be nil
+	padding      *Padding   // may be nil, as may be
+	truncation   *Options
 	pool         sync.Pool
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 )
 
@@ -104,6 +105,16 @@ func (m *unigram) index(entries []scoredPiece) error {
 }
 
 func (m *unigram) size() int { return len(m.texts) }
+
+func (m *unigram) all() iter.Seq2[string, int32] {
+	return func(yield func(string, int32) bool) {
+		for _, text := range m.texts {
+			if id, _ := m.id(text); !yield(text, id) {
+				return
+			}
+		}
+	}
+}
 
 func (m *unigram) token(id int32) (string, bool) {
 	if id < 0 || int(id) >= len(m.texts) {
@@ -206,12 +217,12 @@ func (m *unigram) viterbi(s *scratch, word []byte) error {
 		node := uint32(root)
 		for i := at; i < len(word); i++ {
 			c := word[i]
-			node = uint32(units[node]>>33) ^ uint32(c)
+			node = units[node].base() ^ uint32(c)
 			unit := units[node]
-			if unit>>24&0x1ff != uint64(c) {
+			if unit.label() != uint32(c) {
 				break
 			}
-			v := int32(unit & (1<<24 - 1))
+			v := unit.value()
 			if v == 0 {
 				continue
 			}

@@ -3,6 +3,7 @@ package tokenize
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 )
@@ -76,6 +77,16 @@ func (v *vocabulary) index() (err error) {
 }
 
 func (v *vocabulary) size() int { return len(v.texts) }
+
+func (v *vocabulary) all() iter.Seq2[string, int32] {
+	return func(yield func(string, int32) bool) {
+		for i, text := range v.texts {
+			if !yield(text, v.ids[i]) {
+				return
+			}
+		}
+	}
+}
 
 func (v *vocabulary) id(text string) (int32, bool) {
 	if i, ok := v.trie.find(text); ok {

@@ -68,13 +68,13 @@ func (m *wordPiece) longest(node uint32, text []byte) (found, length int) {
 	found = -1
 	units := m.trie.units
 	for i, c := range text {
-		node = uint32(units[node]>>33) ^ uint32(c)
+		node = units[node].base() ^ uint32(c)
 		unit := units[node]
-		if unit>>24&0x1ff != uint64(c) {
+		if unit.label() != uint32(c) {
 			break
 		}
-		if v := int(unit & (1<<24 - 1)); v > 0 {
-			found, length = v-1, i+1
+		if v := unit.value(); v > 0 {
+			found, length = int(v)-1, i+1
 		}
 	}
 	return found, length
