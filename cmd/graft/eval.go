@@ -14,7 +14,7 @@ import (
 func evalCommand() *cobra.Command {
 	o := app.EvalOptions{}
 	var engine, out string
-	var asJSON, quiet bool
+	var asJSON, types, quiet bool
 	c := &cobra.Command{
 		Use:   "eval",
 		Short: "Score a delta on labelled sentences, in graft's graph, in onnxruntime, or in both",
@@ -53,7 +53,7 @@ func evalCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), r)
 			}
-			return printEval(c.OutOrStdout(), r)
+			return printEval(c.OutOrStdout(), r, types)
 		},
 	}
 	f := c.Flags()
@@ -64,6 +64,7 @@ func evalCommand() *cobra.Command {
 	f.StringVar(&engine, "engine", "both", "where to run: graph, ort or both")
 	f.StringVar(&o.Setting, "setting", "", "what the row of a table is called, for graft report")
 	f.StringVar(&out, "save", "", "file for the result as JSON, for graft report")
+	f.BoolVar(&types, "types", false, "print a table of the scores by type of entity")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	threadsFlag(f, &o.Threads)
 	quietFlag(f, &quiet)
@@ -71,7 +72,7 @@ func evalCommand() *cobra.Command {
 	return c
 }
 
-func printEval(w io.Writer, r *app.EvalResult) error {
+func printEval(w io.Writer, r *app.EvalResult, types bool) error {
 	for _, x := range []struct {
 		where string
 		r     *metric.Report
@@ -86,6 +87,9 @@ func printEval(w io.Writer, r *app.EvalResult) error {
 	}
 	if r.Unseen != nil {
 		fmt.Fprintf(w, "on the %d sentences that do not stand in the training file: F1 %.2f\n", r.Unseen.Sentences, 100*r.Unseen.Micro.F1)
+	}
+	if !types {
+		return nil
 	}
 	report := r.Graph
 	if report == nil {

@@ -16,16 +16,20 @@ import (
 func predictCommand() *cobra.Command {
 	var place app.Place
 	var threads int
+	var engine string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "predict [TEXT …]",
-		Short: "Find entities in texts, in onnxruntime",
-		Long: `Find entities in the texts given, or in the lines of standard input, in onnxruntime. With --json
+		Short: "Find entities in texts, in onnxruntime or in the graph",
+		Long: `Find entities in the texts given, or in the lines of standard input. With --json
 each text gives a line in the shape of Hugging Face's token-classification pipeline; offsets count characters.`,
 		Example: `  graft predict --model models/e5-small --delta runs/ner-af "Nelson Mandela is in Qunu gebore."
   graft predict --exported served --delta ner-af --json < texts.txt`,
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := app.OpenPredictor(place, threads)
+			if engine != "ort" && engine != "graph" {
+				return fmt.Errorf("--engine can be ort or graph, not %q", engine)
+			}
+			p, err := app.OpenPredictor(place, engine == "ort", threads)
 			if err != nil {
 				return err
 			}
@@ -41,6 +45,7 @@ each text gives a line in the shape of Hugging Face's token-classification pipel
 	}
 	f := c.Flags()
 	placeFlags(f, &place)
+	f.StringVar(&engine, "engine", "ort", "where to run: ort, or graph")
 	f.BoolVar(&asJSON, "json", false, "write a line of JSON for each text")
 	threadsFlag(f, &threads)
 	required(c, "delta")

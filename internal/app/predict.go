@@ -2,39 +2,73 @@ package app
 
 import (
 	"context"
+	"errors"
 
-	"github.com/seed-aefebe89/graft/export/ort"
+	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/internal/entity"
 	"github.com/seed-aefebe89/graft/tokenize"
 )
 
-// Predictor finds entities in raw text, in onnxruntime. Close it after use.
+// Predictor finds entities in raw text. Close it after use.
 type Predictor struct {
-	task *Task
-	ort  *ort.Delta
+	task   *Task
+	logits func(ctx context.Context, ids, types []int32) ([]float32, error)
+	stop   func() error
 }
 
-// OpenPredictor opens a base with a delta for predictions.
-func OpenPredictor(p Place, threads int) (*Predictor, error) {
+// OpenPredictor opens a base with a delta for predictions, in onnxruntime or in the graph.
+func OpenPredictor(p Place, runtime bool, threads int) (*Predictor, error) {
 	t, err := OpenTask(p)
 	if err != nil {
 		return nil, err
 	}
-	d, err := t.Runtime(threads)
+	x := &Predictor{task: t, stop: func() error { return nil }}
+	if runtime {
+		err = x.inRuntime(threads)
+	} else {
+		err = x.inGraph(threads)
+	}
 	if err != nil {
 		t.Close()
 		return nil, err
 	}
-	return &Predictor{t, d}, nil
+	return x, nil
+}
+
+func (p *Predictor) inRuntime(threads int) error {
+	d, err := p.task.Runtime(threads)
+	if err != nil {
+		return err
+	}
+	p.stop = d.Close
+	p.logits = func(ctx context.Context, ids, types []int32) ([]float32, error) {
+		ls, err := d.Logits(ctx, [][]int32{ids}, [][]int32{types}, int64(p.task.Config.PadTokenID))
+		if err != nil {
+			return nil, err
+		}
+		return ls[0], nil
+	}
+	return nil
+}
+
+func (p *Predictor) inGraph(threads int) error {
+	params, err := p.task.Params(p.task.Delta)
+	if err != nil {
+		return err
+	}
+	s := graph.NewTagger(params, Threads(threads))
+	p.logits = func(ctx context.Context, ids, types []int32) ([]float32, error) {
+		ls, err := s.Logits(ctx, []*graph.Sequence{{IDs: ids, Types: types}})
+		if err != nil {
+			return nil, err
+		}
+		return ls[0], nil
+	}
+	return nil
 }
 
 // Close ends the session and closes the base.
-func (p *Predictor) Close() error {
-	if err := p.ort.Close(); err != nil {
-		return err
-	}
-	return p.task.Close()
-}
+func (p *Predictor) Close() error { return errors.Join(p.stop(), p.task.Close()) }
 
 // stride is how many tokens the windows of a long text share.
 const stride = 64
@@ -64,14 +98,14 @@ func (p *Predictor) Entities(ctx context.Context, text string) ([]entity.Entity,
 	margin := make([]int, len(words))
 	n := len(p.task.Delta.Labels)
 	for _, w := range windows {
-		ls, err := p.ort.Logits(ctx, [][]int32{w.IDs}, [][]int32{w.TypeIDs}, int64(p.task.Config.PadTokenID))
+		ls, err := p.logits(ctx, w.IDs, w.TypeIDs)
 		if err != nil {
 			return nil, err
 		}
 		for i, word := range w.Words {
 			first := word >= 0 && (i == 0 || w.Words[i-1] != word)
 			if m := 1 + min(i, len(w.Words)-1-i); first && m > margin[word] {
-				margin[word], best[word] = m, ls[0][i*n:(i+1)*n]
+				margin[word], best[word] = m, ls[i*n:(i+1)*n]
 			}
 		}
 	}
