@@ -4,7 +4,7 @@
 //
 // A block of query rows at a time, so that P and A stay in the second cache.
 
-// The query rows of a block, for sequences of n rows: P and A together take up to 256 KiB, and a tile's height at least.
+// The query rows of a block, for sequences of n rows: P and A together take up to 256 KiB, but two tiles at least.
 INLINE long grad_rows(long n) {
 	const long fit = 32768 / score_stride(n);
 	return min_long(n, fit > 2 * TILE_ROWS ? fit : 2 * TILE_ROWS);

@@ -1,6 +1,7 @@
 // Kernels that go once over their operands.
 
-// Runs body on every vector of n elements: width of them from i on, get and put their load and store.
+// Runs body for every vector of n elements, from i on. GET and PUT load and store in it: all lanes, or the width that is
+// left at the end.
 #define EACH_VEC(n, i, body) { \
 	long i = 0; \
 	for (; i + LANES <= (n); i += LANES) { \

@@ -138,11 +138,11 @@ func jobs(tb testing.TB, tokens, hidden, inner, length int) []job {
 		{name: "SumSquares", bytes: size, run: func(k kernel.Kernels) { k.SumSquares(x) }},
 	}
 	for _, f := range kernel.Activations() {
-		all = append(all,
-			job{name: "Activate/" + f.String(), bytes: 2 * large, run: func(k kernel.Kernels) { k.Activate(activated, wide, f) }},
-			job{name: "ActivateGrad/" + f.String(), bytes: 3 * large, run: func(k kernel.Kernels) {
-				k.ActivateGrad(activated, wide, up, f)
-			}})
+		all = append(all, job{name: "Activate/" + f.String(), bytes: 2 * large, run: func(k kernel.Kernels) {
+			k.Activate(activated, wide, f)
+		}}, job{name: "ActivateGrad/" + f.String(), bytes: 3 * large, run: func(k kernel.Kernels) {
+			k.ActivateGrad(activated, wide, up, f)
+		}})
 	}
 	all = append(all, gatherJobs(r, tokens, hidden)...)
 	all = append(all, lossJobs(r, tokens, hidden)...)
@@ -154,34 +154,35 @@ func jobs(tb testing.TB, tokens, hidden, inner, length int) []job {
 
 // gatherJobs are the kernels that take rows by index.
 func gatherJobs(r *trial, tokens, hidden int) []job {
-	const words = 5000
-	table, positions := kernel.F32(r.normal(words*hidden, 1), words, hidden), kernel.F32(r.normal(512*hidden, 1), 512, hidden)
-	ids, places := kernel.I32(r.indices(tokens, words), tokens), kernel.I32(r.indices(tokens, 512), tokens)
-	out, grad := kernel.F32(make([]float32, tokens*hidden), tokens, hidden), kernel.F32(make([]float32, 512*hidden), 512, hidden)
-	tables, indices := []kernel.Tensor{table, positions}, []kernel.Tensor{ids, places}
-	size := 4 * float64(tokens) * float64(hidden)
+	const words, places = 5000, 512
+	matrix := func(m int) kernel.Tensor { return kernel.F32(r.normal(m*hidden, 1), m, hidden) }
+	table, out, grad := matrix(words), matrix(tokens), matrix(places)
+	ids, positions := kernel.I32(r.indices(tokens, words), tokens), kernel.I32(r.indices(tokens, places), tokens)
+	tables, indices := []kernel.Tensor{table, matrix(places)}, []kernel.Tensor{ids, positions}
+	size, sums := 4*float64(tokens*hidden), 4*float64(places*hidden)
 	return []job{
 		{name: "Embed", bytes: 3 * size, run: func(k kernel.Kernels) { k.Embed(out, tables, indices) }},
-		{name: "EmbedGrad", bytes: size + 4*512*float64(hidden), run: func(k kernel.Kernels) { k.EmbedGrad(grad, places, out) }},
+		{name: "EmbedGrad", bytes: size + sums, run: func(k kernel.Kernels) { k.EmbedGrad(grad, positions, out) }},
 		{name: "Rows", bytes: 2 * size, run: func(k kernel.Kernels) { k.Rows(out, table, ids) }},
-		{name: "RowsGrad", bytes: size + 4*512*float64(hidden), run: func(k kernel.Kernels) { k.RowsGrad(grad, places, out) }},
+		{name: "RowsGrad", bytes: size + sums, run: func(k kernel.Kernels) { k.RowsGrad(grad, positions, out) }},
 	}
 }
 
 // lossJobs are the loss over 7 classes and the optimiser's step on hidden·hidden weights.
 func lossJobs(r *trial, tokens, hidden int) []job {
 	const classes = 7
-	logits, dx := kernel.F32(r.normal(tokens*classes, 1), tokens, classes), kernel.F32(r.normal(tokens*classes, 1), tokens, classes)
+	vector := func(n int) kernel.Tensor { return kernel.F32(r.normal(n, 1), n) }
+	logits := kernel.F32(r.normal(tokens*classes, 1), tokens, classes)
+	dx := kernel.F32(make([]float32, tokens*classes), tokens, classes)
 	labels := kernel.I32(r.indices(tokens, classes), tokens)
-	loss, weight, dout := kernel.F32(r.normal(1, 1), 1), kernel.F32([]float32{0.01}, 1), kernel.F32([]float32{1}, 1)
+	loss, weight, dout := vector(1), vector(1), vector(1)
 	n := hidden * hidden
-	p, g, m, v := kernel.F32(r.normal(n, 1), n), kernel.F32(r.normal(n, 1), n), kernel.F32(r.normal(n, 1), n), kernel.F32(make([]float32, n), n)
+	p, g, m, v := vector(n), vector(n), vector(n), kernel.F32(make([]float32, n), n)
 	o := kernel.AdamW{LR: 1e-5, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, GradScale: 1, Step: 5}
+	size := 4 * float64(tokens*classes)
 	return []job{
-		{name: "CrossEntropy", bytes: 4 * float64(tokens*classes), run: func(k kernel.Kernels) {
-			k.CrossEntropy(loss, logits, labels, weight)
-		}},
-		{name: "CrossEntropyGrad", bytes: 8 * float64(tokens*classes), run: func(k kernel.Kernels) {
+		{name: "CrossEntropy", bytes: size, run: func(k kernel.Kernels) { k.CrossEntropy(loss, logits, labels, weight) }},
+		{name: "CrossEntropyGrad", bytes: 2 * size, run: func(k kernel.Kernels) {
 			k.CrossEntropyGrad(dx, logits, labels, weight, dout)
 		}},
 		{name: "AdamW", bytes: 28 * float64(n), run: func(k kernel.Kernels) { k.AdamW(p, g, m, v, o) }},
@@ -203,7 +204,9 @@ func attentionJobs(r *trial, tokens, hidden, d, length int) []job {
 	flop := 2 * float64(len(bounds)-1) * float64(length*length) * float64(hidden)
 	name := fmt.Sprintf("/%dx%d", length, d)
 	return []job{
-		{name: "Attention" + name, flop: 2 * flop, run: func(kernels kernel.Kernels) { kernels.Attention(out, q, k, v, b, o) }},
+		{name: "Attention" + name, flop: 2 * flop, run: func(kernels kernel.Kernels) {
+			kernels.Attention(out, q, k, v, b, o)
+		}},
 		{name: "AttentionGrad" + name, flop: 5 * flop, run: func(kernels kernel.Kernels) {
 			kernels.AttentionGrad(grads, q, k, v, b, dy, o)
 		}},

@@ -26,7 +26,8 @@ func rounded(want []float64) (tol []float64) {
 }
 
 // binary checks an element-wise function of two operands, with out apart from both and with out in place of each.
-func binary(t *testing.T, open Open, f func(a, b float64) float64, run func(k kernel.Kernels, out, a, b kernel.Tensor)) {
+func binary(t *testing.T, open Open, f func(a, b float64) float64,
+	run func(k kernel.Kernels, out, a, b kernel.Tensor)) {
 	for i, n := range lengths {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
 		x, y := r.normal(n, 3), r.normal(n, 0.2)
@@ -93,7 +94,8 @@ func Scale(t *testing.T, open Open) {
 }
 
 // byRow checks a function of a matrix and a row, in place too.
-func byRow(t *testing.T, open Open, f func(a, b float64) float64, run func(k kernel.Kernels, out, x, row kernel.Tensor)) {
+func byRow(t *testing.T, open Open, f func(a, b float64) float64,
+	run func(k kernel.Kernels, out, x, row kernel.Tensor)) {
 	for i, shape := range matrices {
 		m, n := shape[0], shape[1]
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)

@@ -62,7 +62,9 @@ func EmbedGrad(t *testing.T, open Open) {
 		v := c.tables[0]
 		id, dy := r.indices(c.rows, v), r.normal(c.rows*c.cols, 1)
 		ids, up := r.index(id, c.rows), r.input(dy, c.rows, c.cols)
-		got := r.fresh(v*c.cols, func(k kernel.Kernels, out []float32) { k.EmbedGrad(kernel.F32(out, v, c.cols), ids, up) })
+		got := r.fresh(v*c.cols, func(k kernel.Kernels, out []float32) {
+			k.EmbedGrad(kernel.F32(out, v, c.cols), ids, up)
+		})
 		exactly(t, got, wide(scatter(v, c.cols, id, dy)))
 		if t.Failed() {
 			t.Fatalf("%+v", c)
@@ -82,7 +84,9 @@ func Rows(t *testing.T, open Open) {
 			want = append(want, x[int(row)*c.cols:int(row+1)*c.cols]...)
 		}
 		a, idx := r.input(x, v, c.cols), r.index(id, c.rows)
-		got := r.fresh(c.rows*c.cols, func(k kernel.Kernels, out []float32) { k.Rows(kernel.F32(out, c.rows, c.cols), a, idx) })
+		got := r.fresh(c.rows*c.cols, func(k kernel.Kernels, out []float32) {
+			k.Rows(kernel.F32(out, c.rows, c.cols), a, idx)
+		})
 		if d := differingBits(got, want); d >= 0 {
 			t.Fatalf("%+v: element %d is %g, want %g", c, d, got[d], want[d])
 		}
@@ -101,7 +105,9 @@ func RowsGrad(t *testing.T, open Open) {
 			tol[int(id[j/c.cols])*c.cols+j%c.cols] += float64(c.rows) * u * math.Abs(float64(d))
 		}
 		idx, up := r.index(id, c.rows), r.input(dy, c.rows, c.cols)
-		got := r.fresh(v*c.cols, func(k kernel.Kernels, out []float32) { k.RowsGrad(kernel.F32(out, v, c.cols), idx, up) })
+		got := r.fresh(v*c.cols, func(k kernel.Kernels, out []float32) {
+			k.RowsGrad(kernel.F32(out, v, c.cols), idx, up)
+		})
 		within(t, got, want, tol)
 		if t.Failed() {
 			t.Fatalf("%+v", c)

@@ -38,8 +38,7 @@ func AdamW(t *testing.T, open Open) {
 				m1, v1 := m0+(1-beta1)*gs, v0+(1-beta2)*gs*gs
 				below := math.Sqrt(v1/(1-math.Pow(beta2, float64(o.Step)))) + float64(o.Eps)
 				scale := float64(o.LR) / (1 - math.Pow(beta1, float64(o.Step))) / below
-				// 1−β rounds to float32's spacing at its own size when taken in float64, else to u: 1−0.999 errs by
-				// up to 6e-5 relatively. The kernel must take it in float64: 4 roundings.
+				// 1−β is exact in float32 for β ≥ ½ and 0: two products, the gradient's scaling, and a sum.
 				magnitude := math.Abs(m0) + math.Abs(m1-m0)
 				want[n+j], tol[n+j] = m1, 4*u*magnitude
 				want[2*n+j], tol[2*n+j] = v1, 5*u*v1
