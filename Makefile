@@ -1,0 +1,61 @@
+# Two commands do all set-up on a fresh Debian or Ubuntu machine with Go and a C compiler:
+#   make demo    the main job on the embedded encoder and corpus
+#   make test    all tests
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME   ?= 60s
+ORT         = $$(scripts/ort.sh)
+
+.PHONY: build demo test short race asan lint fuzz bench parity interop ort clean
+
+build: bin/graft
+
+bin/graft: FORCE
+	go build -trimpath -o bin/graft ./cmd/graft
+FORCE:
+
+# onnxruntime's library, fetched and checked; an existing GRAFT_ORT_LIB is used as it is.
+ort:
+	@scripts/ort.sh
+
+demo: build
+	GRAFT_ORT_LIB=$(ORT) bin/graft demo
+
+test:
+	lib=$(ORT) && GRAFT_ORT_LIB=$$lib scripts/test.sh
+
+# Under two minutes: no real corpora, no large models.
+short:
+	lib=$(ORT) && GRAFT_ORT_LIB=$$lib go test -short ./...
+
+race:
+	lib=$(ORT) && GRAFT_ORT_LIB=$$lib go test -short -race ./...
+
+# The address sanitizer over the C kernels.
+asan:
+	CGO_CFLAGS="-fsanitize=address -g -O1" CGO_LDFLAGS=-fsanitize=address go test -asan -count=1 ./graph/kernel/cpu
+
+lint:
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+# MODEL is a model folder; the default is the demo's encoder.
+MODEL ?= testdata/demo/e5-mini
+bench: build
+	GRAFT_ORT_LIB=$(ORT) bin/graft bench --model $(MODEL)
+	go test -run '^$$' -bench . -benchtime 0.3s ./graph/kernel/cpu ./tokenize
+
+# Exported = trained for every recognised fixture and adapter method, with the largest differences.
+parity:
+	lib=$(ORT) && GRAFT_ORT_LIB=$$lib go test -count=1 -v -run 'TestForwardMatches|TestExportedIsTrained|TestSlottedGraph|TestGradients|TestTapeMachine' ./graph ./export/ort | grep -v '^=== '
+
+# Our files in Hugging Face's libraries and theirs here, in a Python environment of its own; results in docs/interop.md.
+interop: build
+	scripts/interop.sh
+
+clean:
+	rm -rf bin runs .interop
