@@ -32,7 +32,7 @@ race:
 
 # The address sanitizer over the C kernels.
 asan:
-	CGO_CFLAGS="-fsanitize=address -g -O1" CGO_LDFLAGS=-fsanitize=address go test -asan -count=1 ./graph/kernel/cpu
+	CGO_CFLAGS="-fsanitize=address -g -O1" CGO_LDFLAGS=-fsanitize=address go test -short -asan -count=1 ./graph/kernel/...
 
 lint:
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -43,7 +43,6 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 					if err := s.Update(); err != nil {
 						t.Fatal(err)
 					}
-					p.Repack(portable.New())
 					x, err := s.Step(context.Background(), seqs, 1/float32(count))
 					if err != nil {
 						t.Fatal(err)

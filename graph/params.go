@@ -43,11 +43,12 @@ func (p *Param) Size() int { return len(p.Data) }
 // Embedding tells whether the parameter is a table that tokens are looked up in.
 func (p *Param) Embedding() bool { return p.embedding }
 
-// Thaw gives a base weight memory of its own, so that it can be trained.
+// Thaw gives a base weight memory of its own, so that it can be trained. A thawed matrix is not laid out for products,
+// which would have to be done again after every step: reading it in place is nearly as fast.
 func (p *Param) Thaw() {
 	if p.Weight != nil && !p.thawed {
 		p.Data = append([]float32(nil), p.Data...)
-		p.thawed = true
+		p.thawed, p.packed = true, kernel.Packed{}
 	}
 }
 
@@ -68,16 +69,6 @@ func (p *Param) pack(k kernel.Kernels, trans bool) {
 	}
 	if *at == nil {
 		*at = k.Pack(kernel.F32(p.Data, p.Shape...), trans)
-	}
-}
-
-// repack brings the layouts up to date after Data changed.
-func (p *Param) repack(k kernel.Kernels) {
-	if p.packed.Plain != nil {
-		p.packed.Plain = k.Pack(kernel.F32(p.Data, p.Shape...), false)
-	}
-	if p.packed.Trans != nil {
-		p.packed.Trans = k.Pack(kernel.F32(p.Data, p.Shape...), true)
 	}
 }
 
@@ -192,7 +183,7 @@ func Snapshot(ps []*Param) [][]float32 {
 	return out
 }
 
-// Restore puts copied values back. Layouts of base weights stay as they are until Repack.
+// Restore puts copied values back.
 func Restore(ps []*Param, values [][]float32) {
 	for i, p := range ps {
 		copy(p.Data, values[i])

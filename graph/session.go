@@ -129,10 +129,10 @@ func (s *Session) roots() (roots G.Nodes, err error) {
 	return roots, nil
 }
 
-// pack lays the base's matrices out for the products of the plan. Adapters and heads are small and change each step.
+// pack lays the frozen matrices out for the products of the plan.
 func (s *Session) pack() {
 	for _, u := range s.plan.Packs() {
-		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base {
+		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base && !p.thawed {
 			p.pack(s.kernels[0], u.Trans)
 		}
 	}
@@ -157,20 +157,10 @@ func (s *Session) feedParams() error {
 	return nil
 }
 
-// Update tells the session that base weights were given other values or other memory.
+// Update tells the session that parameters were given other memory.
 func (s *Session) Update() error {
 	if s.net == nil {
 		return nil
 	}
 	return s.feedParams()
-}
-
-// Repack lays the base weights out again after they were trained. It is to be called once for all sessions of the
-// parameters.
-func (p *Params) Repack(k kernel.Kernels) {
-	for _, b := range p.Base {
-		if b.thawed {
-			b.repack(k)
-		}
-	}
 }

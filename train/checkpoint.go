@@ -91,9 +91,6 @@ func (f *FineTune) resume() error {
 		return fmt.Errorf("%s holds the state of a run with other settings, data or parameters: remove it to start anew", f.Checkpoint)
 	}
 	f.state, f.opt.steps = st, st.AdamSteps
-	if f.Base {
-		f.Params.Repack(f.Kernels[0])
-	}
 	f.Progress.Printf("going on from %s: learning rate %d of %d, epoch %d, step %d", f.Checkpoint, min(st.Trial+1, len(f.LRs)), len(f.LRs), st.Epoch+1, st.Step)
 	return nil
 }

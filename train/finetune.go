@@ -237,9 +237,6 @@ func (f *FineTune) step(ctx context.Context, xs []*Example, g *Gradients, lr flo
 		return 0, err
 	}
 	f.opt.Step(f.Kernels, g.G, lr, g.Clip(f.Kernels[0], f.Clip))
-	if f.Base {
-		f.Params.Repack(f.Kernels[0])
-	}
 	return loss, nil
 }
 
@@ -266,8 +263,5 @@ func (f *FineTune) nextTrial() {
 	f.state.Trial++
 	f.state.Epoch, f.state.Step, f.state.Worse = 0, 0, 0
 	graph.Restore(f.params, f.start)
-	if f.Base {
-		f.Params.Repack(f.Kernels[0])
-	}
 	f.opt = NewAdamW(f.params, f.WeightDecay)
 }

@@ -61,7 +61,8 @@ type Kernels interface {
 	RowsGrad(dx, idx, dy Tensor)
 
 	// Attention computes, for each sequence s (rows bounds[s] to bounds[s+1]) and each head h (columns h·d to h·d+d of
-	// q, k and v, all [T, Heads·d]), out = softmax(Scale·q·kᵀ)·v. bounds is int32 [sequences+1].
+	// q, k and v, all [T, Heads·d]), out = softmax(Scale·q·kᵀ)·v. bounds is int32 [sequences+1], rising from 0; rows that
+	// lie in no sequence come out as zero, in the gradient too.
 	Attention(out, q, k, v, bounds Tensor, o Attention)
 	// AttentionGrad computes the gradients of q, k and v into out[3,T,Heads·d], recomputing the probabilities.
 	AttentionGrad(out, q, k, v, bounds, dy Tensor, o Attention)

@@ -110,7 +110,6 @@ func (p *Prime) resume() error {
 	for i, s := range p.streams {
 		s.Dealt = st.Dealt[i]
 	}
-	p.Params.Repack(p.Kernels[0])
 	p.Progress.Printf("going on from %s: outer step %d of %d", p.Checkpoint, st.Step, p.OuterSteps)
 	return nil
 }

@@ -159,7 +159,6 @@ func plainly(t *testing.T, p *graph.Params, s meta.Settings) {
 		graph.Restore(inner, start)
 		graph.Restore(p.Head, carried)
 		opt.Step(ks, g.G, train.Linear(s.OuterLR, step, s.Warmup, s.OuterSteps), g.Clip(ks[0], s.Clip))
-		p.Repack(ks[0])
 	}
 }
 

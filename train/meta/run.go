@@ -129,7 +129,6 @@ func (p *Prime) step(ctx context.Context) error {
 	k := p.Kernels[0]
 	lr := train.Linear(p.OuterLR, p.state.Step, p.Warmup, p.OuterSteps)
 	p.opt.Step(p.Kernels, p.grads.G, lr, p.grads.Clip(k, p.Settings.Clip))
-	p.Params.Repack(k)
 	p.state.Query, p.state.Support = append(p.state.Query, query), append(p.state.Support, support)
 	return nil
 }
