@@ -95,6 +95,11 @@ func TestEqualsRecordedCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkCases(t, lines)
+}
+
+// checkCases holds tokenizers against what is recorded of them.
+func checkCases(t *testing.T, lines [][]byte) {
 	for _, line := range lines {
 		var r recorded
 		if err := json.Unmarshal(line, &r); err != nil {

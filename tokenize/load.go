@@ -101,10 +101,10 @@ func component[T any](o object, name string, make func(object) (T, error)) (T, e
 func (t *Tokenizer) plan(p postProcessor) {
 	for _, pair := range []bool{false, true} {
 		for _, noSpecial := range []bool{false, true} {
-			t.plans[index(pair)][index(noSpecial)] = makePlan(p, pair, !noSpecial)
+			t.plans[bit(pair)][bit(noSpecial)] = makePlan(p, pair, !noSpecial)
 		}
 		if p != nil {
-			t.special[index(pair)] = p.added(pair)
+			t.special[bit(pair)] = p.added(pair)
 		}
 	}
 }

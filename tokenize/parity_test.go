@@ -48,7 +48,7 @@ func (r *reference) check(t *testing.T, what string, e *Encoding, texts ...strin
 			w = nil
 		}
 		words = append(words, w)
-		special = append(special, index(e.SpecialMask[i]))
+		special = append(special, bit(e.SpecialMask[i]))
 	}
 	if !slices.Equal(off, r.Off) {
 		fail("runes", off, r.Off)

@@ -41,7 +41,7 @@ func newBertProcessing(o object) (postProcessor, error) {
 	return p, o.decode("sep", &p.sep)
 }
 
-func (bertProcessing) added(pair bool) int { return 2 + index(pair) }
+func (bertProcessing) added(pair bool) int { return 2 + bit(pair) }
 
 func (p bertProcessing) process(members []member, special bool) ([]member, error) {
 	if !special {
@@ -82,7 +82,7 @@ func newRobertaProcessing(o object) (postProcessor, error) {
 	return p, err
 }
 
-func (robertaProcessing) added(pair bool) int { return 2 + 2*index(pair) }
+func (robertaProcessing) added(pair bool) int { return 2 + 2*bit(pair) }
 
 func (p robertaProcessing) process(members []member, special bool) ([]member, error) {
 	if p.trimOffsets {

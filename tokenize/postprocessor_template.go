@@ -99,7 +99,7 @@ func (t *template) process(members []member, special bool) ([]member, error) {
 	var out []member
 	for _, p := range t.pieces(len(members) == 2) {
 		if p.Sequence != nil {
-			m := append(member(nil), members[index(p.Sequence.ID == "B")]...)
+			m := append(member(nil), members[bit(p.Sequence.ID == "B")]...)
 			for i := range m {
 				m[i].typeID = p.Sequence.TypeID
 			}

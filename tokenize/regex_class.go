@@ -132,6 +132,8 @@ func property(name string) (ranges, error) {
 		return property("upper")
 	case "whitespace":
 		return whiteSpace, nil
+	case "extendedpictographic":
+		return pictographic(), nil
 	}
 	for _, tables := range []map[string]*unicode.RangeTable{unicode.Scripts, unicode.Properties} {
 		for n, table := range tables {
@@ -141,6 +143,17 @@ func property(name string) (ranges, error) {
 		}
 	}
 	return nil, fmt.Errorf("the property %q is not known", name)
+}
+
+// pictographic returns what has Unicode's Extended_Pictographic property.
+func pictographic() ranges {
+	var out ranges
+	for i, run := range graphemeRuns {
+		if run&0x1f == gcPictographic && i+1 < len(graphemeRuns) {
+			out = append(out, runeRange{rune(run >> 5), rune(graphemeRuns[i+1]>>5) - 1})
+		}
+	}
+	return out
 }
 
 // tableRanges turns a table of package unicode into a set.

@@ -249,7 +249,7 @@ func (c *regexCompiler) exit(at int, lazy bool) {
 	}
 }
 
-// star compiles any number of repetitions, of which none but the last may be empty.
+// star compiles any number of repetitions, which end with one that is empty.
 func (c *regexCompiler) star(sub *node, lazy bool) {
 	split := c.split(lazy)
 	least, _ := sub.width()
@@ -259,9 +259,13 @@ func (c *regexCompiler) star(sub *node, lazy bool) {
 		c.add(regexInst{op: opSave, x: register})
 	}
 	c.node(sub)
+	check := len(c.insts)
 	if least == 0 {
 		c.add(regexInst{op: opCheck, x: register})
 	}
 	c.add(regexInst{op: opJump, x: split})
 	c.exit(split, lazy)
+	if least == 0 && !c.tooLarge {
+		c.insts[check].y = len(c.insts)
+	}
 }

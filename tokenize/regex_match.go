@@ -11,7 +11,7 @@ type regexMatcher struct {
 	*regex
 	text      []byte
 	search    int // where the search began
-	target    int // where the look behind that is being tried must end
+	end       int // of the text that may be consumed: where a look behind stands, else the end of text
 	registers []int
 	stack     []regexFrame
 	steps     int
@@ -39,7 +39,7 @@ const (
 // findAll calls each for every match in text, in order: leftmost, the first alternative that leads to one, and no empty
 // match where the one before ends.
 func (r *regex) findAll(text []byte, each func(start, end int)) error {
-	m := regexMatcher{regex: r, text: text, registers: make([]int, r.registers), steps: regexSteps + regexStepsPerByte*len(text)}
+	m := regexMatcher{regex: r, text: text, end: len(text), registers: make([]int, r.registers), steps: regexSteps + regexStepsPerByte*len(text)}
 	last := -1
 	for at := 0; at <= len(text); {
 		start, end, ok, err := m.find(at)
@@ -109,12 +109,12 @@ func (m *regexMatcher) run(pc, pos int) (int, bool) {
 			m.stack = m.stack[:base]
 			return pos, true
 		case opDoneBehind:
-			if ok = pos == m.target; ok {
+			if ok = pos == m.end; ok {
 				m.stack = m.stack[:base]
 				return pos, true
 			}
 		case opSet:
-			if ok = pos < len(m.text); ok {
+			if ok = pos < m.end; ok {
 				r, w := runeAt(m.text, pos)
 				if ok = inst.set.has(r); ok {
 					pos += w
@@ -139,7 +139,9 @@ func (m *regexMatcher) run(pc, pos int) (int, bool) {
 			m.stack = append(m.stack, regexFrame{pc: noRetry, pos: m.registers[inst.x], register: inst.x})
 			m.registers[inst.x] = pos
 		case opCheck:
-			ok = pos != m.registers[inst.x]
+			if pos == m.registers[inst.x] {
+				pc = inst.y
+			}
 		case opBackref:
 			pos, ok = m.backref(inst.x, pos)
 		}
@@ -154,7 +156,7 @@ func (m *regexMatcher) run(pc, pos int) (int, bool) {
 // loop takes as many characters of a set as it can and leaves a frame to give them back.
 func (m *regexMatcher) loop(inst *regexInst, pc, pos int) (int, bool) {
 	count, lowest := 0, pos
-	for count < inst.max && pos < len(m.text) {
+	for count < inst.max && pos < m.end {
 		r, w := runeAt(m.text, pos)
 		if !inst.set.has(r) {
 			break
@@ -215,13 +217,14 @@ func (m *regexMatcher) sub(pc, pos int) (int, bool) {
 
 // look reports whether the program of a look matches at pos or, looking behind, up to it.
 func (m *regexMatcher) look(inst *regexInst, pc, pos int) bool {
+	outer := m.end
+	defer func() { m.end = outer }()
+	m.end = len(m.text)
 	if !inst.behind {
 		_, ok := m.sub(pc, pos)
 		return ok
 	}
-	outer := m.target
-	m.target = pos
-	defer func() { m.target = outer }()
+	m.end = pos
 	at := pos
 	for back := 0; inst.max == unbounded || back <= inst.max; back++ {
 		if back >= inst.min {
@@ -245,7 +248,7 @@ func (m *regexMatcher) backref(register, pos int) (int, bool) {
 		return pos, false
 	}
 	n := end - start
-	if pos+n > len(m.text) || string(m.text[pos:pos+n]) != string(m.text[start:end]) {
+	if pos+n > m.end || string(m.text[pos:pos+n]) != string(m.text[start:end]) {
 		return pos, false
 	}
 	m.steps -= n / 16

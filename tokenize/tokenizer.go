@@ -86,7 +86,7 @@ func (t *Tokenizer) limit(o Options, seq int) limit {
 
 // finish truncates what s holds and adds the special tokens.
 func (t *Tokenizer) finish(s *scratch, pair bool, o Options) (*Encoding, error) {
-	plan := &t.plans[index(pair)][index(o.NoSpecial)]
+	plan := &t.plans[bit(pair)][bit(o.NoSpecial)]
 	na, nb := len(s.first.ids), len(s.second.ids)
 	wa, wb := []window{{0, na}}, []window{{0, nb}}
 	if o.MaxLength > 0 {
@@ -96,8 +96,8 @@ func (t *Tokenizer) finish(s *scratch, pair bool, o Options) (*Encoding, error) 
 				o.Stride, o.MaxLength, t.special[0])
 		}
 		if !o.NoSpecial {
-			if room -= t.special[index(pair)]; room < 0 {
-				return nil, fmt.Errorf("truncating: %d tokens hold no text, as %d are special", o.MaxLength, t.special[index(pair)])
+			if room -= t.special[bit(pair)]; room < 0 {
+				return nil, fmt.Errorf("truncating: %d tokens hold no text, as %d are special", o.MaxLength, t.special[bit(pair)])
 			}
 		}
 		var err error
@@ -108,7 +108,8 @@ func (t *Tokenizer) finish(s *scratch, pair bool, o Options) (*Encoding, error) 
 	return plan.apply([2]*sequence{&s.first, &s.second}, [2][]window{wa, wb})
 }
 
-func index(b bool) int {
+// bit is 1 for true.
+func bit(b bool) int {
 	if b {
 		return 1
 	}
