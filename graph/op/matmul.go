@@ -9,40 +9,6 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Linear is y = x·W + b, or x·Wᵀ + b when trans is set: x [T,in], W [in,out] (trans: [out,in]), b [out] or nil.
-//
-//	dx = dy·Wᵀ,  dW = xᵀ·dy (trans: dyᵀ·x),  db = Σ_t dy[t]
-func Linear(x, w, b *G.Node, trans bool) (*G.Node, error) {
-	o := &Op{name: "Linear", attrs: fmt.Sprintf("trans=%t,bias=%t", trans, b != nil), packs: []PackUse{{1, trans}}}
-	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
-		dst, err := product(dst, in, false, trans)
-		if err == nil && len(in) > 2 && (len(in[2]) != 1 || in[2][0] != dst[1]) {
-			return nil, fmt.Errorf("the bias has shape %v, want (%d)", in[2], dst[1])
-		}
-		return dst, err
-	}
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		m := kernel.MatMul{TransB: trans}
-		if len(in) > 2 {
-			m.Bias = in[2]
-		}
-		k.MatMul(out, in[0], in[1], m)
-	}
-	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
-		if r, err = productGrad(in, g, need, false, trans, 1); err != nil {
-			return nil, err
-		}
-		if len(in) > 2 {
-			r = append(r, nil)
-			if need[2] {
-				r[2], err = ColSum(g)
-			}
-		}
-		return r, err
-	}
-	return apply(o, present(x, w, b)...)
-}
-
 // MatMul is y = alpha·op(a)·op(b), op transposing where asked: op(a) [m,k], op(b) [k,n].
 func MatMul(a, b *G.Node, transA, transB bool, alpha float32) (*G.Node, error) {
 	o := &Op{name: "MatMul", attrs: fmt.Sprintf("ta=%t,tb=%t,alpha=%g", transA, transB, alpha)}
@@ -59,29 +25,6 @@ func MatMul(a, b *G.Node, transA, transB bool, alpha float32) (*G.Node, error) {
 		return productGrad(in, g, need, transA, transB, alpha)
 	}
 	return apply(o, a, b)
-}
-
-// AddMatMul is y = c + alpha·a·op(b): c [m,n], a [m,k], op(b) [k,n]. It adds a low-rank update to a projection.
-func AddMatMul(c, a, b *G.Node, transB bool, alpha float32) (*G.Node, error) {
-	o := &Op{name: "AddMatMul", attrs: fmt.Sprintf("tb=%t,alpha=%g", transB, alpha), inPlace: []int{0}, packs: []PackUse{{2, transB}}}
-	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
-		dst, err := product(dst, in[1:], false, transB)
-		if err == nil && !in[0].Eq(dst) {
-			return nil, fmt.Errorf("the sum has shape %v, the product %v", in[0], dst)
-		}
-		return dst, err
-	}
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		if n := len(out.F32); n > 0 && &out.F32[0] != &in[0].F32[0] {
-			copy(out.F32, in[0].F32)
-		}
-		k.MatMul(out, in[1], in[2], kernel.MatMul{TransB: transB, Alpha: alpha, Accumulate: true})
-	}
-	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
-		r, err := productGrad(in[1:], g, need[1:], false, transB, alpha)
-		return append(G.Nodes{g}, r...), err
-	}
-	return apply(o, c, a, b)
 }
 
 // product is the shape rule of op(in[0])·op(in[1]).

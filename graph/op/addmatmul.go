@@ -1,0 +1,33 @@
+package op
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// AddMatMul is y = c + alpha·a·op(b): c [m,n], a [m,k], op(b) [k,n]. It adds a low-rank update to a projection.
+func AddMatMul(c, a, b *G.Node, transB bool, alpha float32) (*G.Node, error) {
+	o := &Op{name: "AddMatMul", attrs: fmt.Sprintf("tb=%t,alpha=%g", transB, alpha), inPlace: []int{0}, packs: []PackUse{{2, transB}}}
+	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
+		dst, err := product(dst, in[1:], false, transB)
+		if err == nil && !in[0].Eq(dst) {
+			return nil, fmt.Errorf("the sum has shape %v, the product %v", in[0], dst)
+		}
+		return dst, err
+	}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		if n := len(out.F32); n > 0 && &out.F32[0] != &in[0].F32[0] {
+			copy(out.F32, in[0].F32)
+		}
+		k.MatMul(out, in[1], in[2], kernel.MatMul{TransB: transB, Alpha: alpha, Accumulate: true})
+	}
+	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
+		r, err := productGrad(in[1:], g, need[1:], false, transB, alpha)
+		return append(G.Nodes{g}, r...), err
+	}
+	return apply(o, c, a, b)
+}
