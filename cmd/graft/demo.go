@@ -86,7 +86,7 @@ func (d *demo) run(ctx context.Context) error {
 	d.say("3. Train adapters of a few sentences: on the plain encoder, and on the primed one")
 	var exports []string
 	for _, l := range d.targets {
-		common := []string{"--train", file(l, "train"), "--dev", file(l, "dev"), "--lr", "1e-3,3e-3", "--epochs", "15"}
+		common := []string{"--train", file(l, "train"), "--dev", file(l, "dev"), "--lr", "1e-3,3e-3,1e-2", "--epochs", "40", "--batch", "16"}
 		if err := d.graft(ctx, append([]string{"train", "--model", model, "--out", out("at-" + l)}, common...)...); err != nil {
 			return err
 		}

@@ -26,7 +26,9 @@ type BenchOptions struct {
 	Tokens   int // of a batch
 	Length   int // of each sequence
 	Threads  int
-	Runs     int // of each thing, taken in turn
+	Runs     int                                                            // of each thing, taken in turn
+	Only     string                                                         // measure this one alone: one of BenchNames
+	Memory   func(ctx context.Context, only string) (mb float64, err error) // measures one thing in a process of its own
 	Progress *progress.Reporter
 }
 
@@ -51,16 +53,19 @@ type BenchRow struct {
 	TokensPS  float64 `json:"tokens_per_second"`
 	Ratio     float64 `json:"ratio"`      // to onnxruntime's forward
 	Share     float64 `json:"peak_share"` // of the peak, by the multiplications that the thing needs
-	PrivateMB float64 `json:"private_mb"` // largest private memory while it ran
+	PrivateMB float64 `json:"private_mb"` // largest private memory of a process that does this alone
 }
 
-// measured is something to measure: a function and the multiplications and additions it stands for.
+// BenchNames are the things that are measured.
+var BenchNames = []string{"onnxruntime forward", "graft forward", "graft LoRA step"}
+
+// measured is something to measure: what makes it ready, and the multiplications and additions it stands for.
 type measured struct {
 	name  string
 	flops float64
+	open  func() (run func(context.Context) error, err error)
 	run   func(context.Context) error
 	times []float64
-	mem   float64
 }
 
 // Bench measures onnxruntime's forward pass, graft's, and a LoRA step (rank 8 on queries and values, the loss over all
@@ -78,36 +83,62 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	ks := Threads(o.Threads)
 	seqs, ids := benchBatch(b, o)
 	tokens := len(seqs) * o.Length
-	things, closeAll, err := b.things(ks, seqs, ids)
+	things, closeAll := b.things(ks, seqs, ids)
+	defer closeAll()
+	if o.Only != "" {
+		things = slices.DeleteFunc(things, func(t *measured) bool { return t.name != o.Only })
+		if len(things) == 0 {
+			return nil, fmt.Errorf("there is nothing called %q to measure; there are %q", o.Only, BenchNames)
+		}
+	}
+	res := &BenchResult{Model: o.Model, Kernels: ks[0].Name(), Threads: len(ks), Tokens: tokens, Length: o.Length, Runs: o.Runs}
+	stop := watchMemory()
+	peaks, err := measureAll(ctx, things, ks, o)
+	memory := stop()
 	if err != nil {
 		return nil, err
-	}
-	defer closeAll()
-	res := &BenchResult{Model: o.Model, Kernels: ks[0].Name(), Threads: len(ks), Tokens: tokens, Length: o.Length, Runs: o.Runs}
-	bar := o.Progress.Start("measuring", (o.Runs+1)*(len(things)+1))
-	defer bar.Done()
-	var peaks []float64
-	for r := range o.Runs + 1 { // the first run warms up
-		p := peak(ks)
-		bar.Add(1, "")
-		if r > 0 {
-			peaks = append(peaks, p)
-		}
-		for _, t := range things {
-			if err := t.measure(ctx, r > 0); err != nil {
-				return nil, fmt.Errorf("%s: %w", t.name, err)
-			}
-			bar.Add(1, t.name)
-		}
 	}
 	res.PeakGFLOPS = median(peaks)
 	reference := median(things[0].times)
 	for _, t := range things {
 		s := median(t.times)
-		res.Rows = append(res.Rows, BenchRow{Name: t.name, Seconds: s, Min: slices.Min(t.times), Max: slices.Max(t.times),
-			TokensPS: float64(tokens) / s, Ratio: s / reference, Share: t.flops / s / 1e9 / res.PeakGFLOPS, PrivateMB: t.mem})
+		r := BenchRow{Name: t.name, Seconds: s, Min: slices.Min(t.times), Max: slices.Max(t.times), TokensPS: float64(tokens) / s,
+			Ratio: s / reference, Share: t.flops / s / 1e9 / res.PeakGFLOPS, PrivateMB: memory}
+		if o.Only == "" && o.Memory != nil {
+			if r.PrivateMB, err = o.Memory(ctx, t.name); err != nil {
+				return nil, err
+			}
+		}
+		res.Rows = append(res.Rows, r)
 	}
 	return res, nil
+}
+
+// measureAll takes the runs, everything in turn, and returns the peaks of each turn. The first turn warms up.
+func measureAll(ctx context.Context, things []*measured, ks []kernel.Kernels, o BenchOptions) (peaks []float64, err error) {
+	bar := o.Progress.Start("measuring", (o.Runs+1)*len(things))
+	defer bar.Done()
+	for r := range o.Runs + 1 {
+		if p := peak(ks); r > 0 {
+			peaks = append(peaks, p)
+		}
+		for _, t := range things {
+			if t.run == nil {
+				if t.run, err = t.open(); err != nil {
+					return nil, fmt.Errorf("%s: %w", t.name, err)
+				}
+			}
+			start := time.Now()
+			if err := t.run(ctx); err != nil {
+				return nil, fmt.Errorf("%s: %w", t.name, err)
+			}
+			if d := time.Since(start).Seconds(); r > 0 {
+				t.times = append(t.times, d)
+			}
+			bar.Add(1, t.name)
+		}
+	}
+	return peaks, nil
 }
 
 // benchBatch makes sequences of random tokens, each with a class for every token.
@@ -135,54 +166,62 @@ func benchBatch(b *Base, o BenchOptions) ([]*graph.Sequence, [][]int32) {
 // benchClasses is the size of the head: PER, ORG and LOC in IOB2.
 const benchClasses = 7
 
-// things are what is measured; onnxruntime's forward pass comes first.
-func (b *Base) things(ks []kernel.Kernels, seqs []*graph.Sequence, ids [][]int32) ([]*measured, func() error, error) {
-	var outputs []string
-	for _, out := range b.Outputs {
-		if !out.Pooled {
-			outputs = append(outputs, out.Name)
-		}
-	}
-	s, err := ort.OpenFile(b.Path, b.File.Model, ort.Options{Threads: len(ks), Outputs: outputs})
-	if err != nil {
-		return nil, nil, err
-	}
-	batch := ort.Pad(ids, nil, int64(b.Config.PadTokenID))
+// things are what is measured; onnxruntime's forward pass comes first. Each is made ready when it first runs.
+func (b *Base) things(ks []kernel.Kernels, seqs []*graph.Sequence, ids [][]int32) ([]*measured, func() error) {
+	var session *ort.Session
 	forward := b.flops(seqs)
-	lora := peft.LoRA{R: 8, Alpha: 8, Targets: b.queryValue()}
-	plain, err := graph.NewParams(b.Model, nil, 0, 1)
-	if err != nil {
-		return nil, nil, errors.Join(err, s.Close())
+	runtime := func() (func(context.Context) error, error) {
+		var outputs []string
+		for _, out := range b.Outputs {
+			if !out.Pooled {
+				outputs = append(outputs, out.Name)
+			}
+		}
+		s, err := ort.OpenFile(b.Path, b.File.Model, ort.Options{Threads: len(ks), Outputs: outputs})
+		if err != nil {
+			return nil, err
+		}
+		session = s
+		batch := ort.Pad(ids, nil, int64(b.Config.PadTokenID))
+		return func(ctx context.Context) error { _, err := s.Run(ctx, batch, nil); return err }, nil
 	}
-	tuned, err := graph.NewParams(b.Model, lora, benchClasses, 1)
-	if err != nil {
-		return nil, nil, errors.Join(err, s.Close())
+	ours := func() (func(context.Context) error, error) {
+		p, err := graph.NewParams(b.Model, nil, 0, 1)
+		if err != nil {
+			return nil, err
+		}
+		s := graph.NewEncoder(p, ks)
+		return func(ctx context.Context) error { _, err := s.Features(ctx, seqs); return err }, nil
 	}
-	encoder := graph.NewEncoder(plain, ks)
-	params := tuned.Of(graph.Adapter, graph.Head)
-	trainer := graph.NewTrainer(tuned, ks, params)
-	opt, grads := train.NewAdamW(params, 0.01), train.NewGradients(params)
-	return []*measured{
-		{name: "onnxruntime forward", flops: forward, run: func(ctx context.Context) error {
-			_, err := s.Run(ctx, batch, nil)
-			return err
-		}},
-		{name: "graft forward", flops: forward, run: func(ctx context.Context) error {
-			_, err := encoder.Features(ctx, seqs)
-			return err
-		}},
-		{name: "graft LoRA step", flops: 2 * forward, run: func(ctx context.Context) error {
-			if _, err := trainer.Step(ctx, seqs, graph.MeanWeight(seqs)); err != nil {
+	step := func() (func(context.Context) error, error) {
+		p, err := graph.NewParams(b.Model, peft.LoRA{R: 8, Alpha: 8, Targets: b.queryValue()}, benchClasses, 1)
+		if err != nil {
+			return nil, err
+		}
+		params := p.Of(graph.Adapter, graph.Head)
+		s, opt, grads := graph.NewTrainer(p, ks, params), train.NewAdamW(params, 0.01), train.NewGradients(params)
+		return func(ctx context.Context) error {
+			if _, err := s.Step(ctx, seqs, graph.MeanWeight(seqs)); err != nil {
 				return err
 			}
 			grads.Zero()
-			if err := grads.Add(trainer); err != nil {
+			if err := grads.Add(s); err != nil {
 				return err
 			}
 			opt.Step(ks, grads.G, 1e-3, grads.Clip(ks[0], 1))
 			return nil
-		}},
-	}, s.Close, nil
+		}, nil
+	}
+	return []*measured{
+		{name: BenchNames[0], flops: forward, open: runtime},
+		{name: BenchNames[1], flops: forward, open: ours},
+		{name: BenchNames[2], flops: 2 * forward, open: step},
+	}, func() error {
+		if session == nil {
+			return nil
+		}
+		return session.Close()
+	}
 }
 
 // flops are the multiplications and additions of the forward pass up to the last hidden state.
@@ -204,19 +243,6 @@ func (b *Base) flops(seqs []*graph.Sequence) float64 {
 		sum += 4 * pairs * float64(graph.HiddenSize(b.Encoder))
 	}
 	return sum
-}
-
-// measure runs the thing once and keeps its time.
-func (m *measured) measure(ctx context.Context, keep bool) error {
-	stop := watchMemory()
-	start := time.Now()
-	err := m.run(ctx)
-	t := time.Since(start).Seconds()
-	m.mem = max(m.mem, stop())
-	if keep {
-		m.times = append(m.times, t)
-	}
-	return err
 }
 
 // peak is the rate in GFLOP/s of products of 1024³ on all threads.
