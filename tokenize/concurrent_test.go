@@ -8,10 +8,12 @@ import (
 
 func TestOneTokenizerServesManyGoroutines(t *testing.T) {
 	texts := []string{
-		"The quick brown fox", "漢字とカナ naïve [MASK] e\u0301", "don't 1234 \xff", "  two  spaces\u00a0", "नमस्ते दुनिया", "x", "",
+		"The quick brown fox", "漢字とカナ naïve [MASK] e\u0301", "don't 1234 \xff", "  two  spaces\u00a0", "नमस्ते दुनिया", "x",
+		"",
 	}
 	for _, name := range []string{
-		"post_processor/roberta", "post_processor/template", "words/unigram", "model/unigram-bytes", "pre_tokenizer/llama3", "normalizer/mixed",
+		"post_processor/roberta", "post_processor/template", "words/unigram", "model/unigram-bytes",
+		"pre_tokenizer/llama3", "normalizer/mixed",
 		"normalizer/bert-True-True-None-True",
 	} {
 		tok := recordedTokenizer(t, name)

@@ -54,8 +54,10 @@ func FuzzVocab(f *testing.F) {
 
 func FuzzEncode(f *testing.F) {
 	names := []string{
-		"post_processor/roberta", "words/unigram", "model/bpe-affix-fallback", "model/bpe-some-bytes", "model/unigram-fused-piece",
-		"normalizer/mixed", "normalizer/bert-True-True-None-True", "normalizer/replace-regex", "pre_tokenizer/llama3", "pre_tokenizer/scripts",
+		"post_processor/roberta", "words/unigram", "model/bpe-affix-fallback", "model/bpe-some-bytes",
+		"model/unigram-fused-piece",
+		"normalizer/mixed", "normalizer/bert-True-True-None-True", "normalizer/replace-regex", "pre_tokenizer/llama3",
+		"pre_tokenizer/scripts",
 		"pre_tokenizer/metaspace-first", "added/2-BertNormalizer", "added/5-Prepend", "model/wordpiece",
 	}
 	var toks []*Tokenizer

@@ -31,28 +31,77 @@ func TestParseErrorsNameThePlace(t *testing.T) {
 		{bpe(`["a b","a b c"]`), "$.model.merges[1]"},
 		{bpe(`[["b","a"]]`), `$.model.merges[0]: the token "ba"`},
 		{bpe(`[3]`), "$.model.merges[0]"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Whitespace"},{"type":"Jieba"}]}}`, `$.pre_tokenizer.pretokenizers[1].type: the type "Jieba" is not known`},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Whitespace"},{"type":"Jieba"}]}}`,
+			`$.pre_tokenizer.pretokenizers[1].type: the type "Jieba" is not known`,
+		},
 		{`{` + model + `,"pre_tokenizer":{"type":"Sequence","pretokenizers":[3]}}`, "$.pre_tokenizer.pretokenizers[0]"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a"},"behavior":"Removed","invert":false}}`, "$.pre_tokenizer.pattern.Regex"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{},"behavior":"Removed","invert":false}}`, "$.pre_tokenizer.pattern.Regex"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"removed","invert":false}}`, "$.pre_tokenizer.behavior"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"Removed"}}`, "$.pre_tokenizer.invert"},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a"},"behavior":"Removed","invert":false}}`,
+			"$.pre_tokenizer.pattern.Regex",
+		},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{},"behavior":"Removed","invert":false}}`,
+			"$.pre_tokenizer.pattern.Regex",
+		},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"removed","invert":false}}`,
+			"$.pre_tokenizer.behavior",
+		},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"Removed"}}`,
+			"$.pre_tokenizer.invert",
+		},
 		{`{` + model + `,"pre_tokenizer":{"type":"CharDelimiterSplit","delimiter":"ab"}}`, "$.pre_tokenizer.delimiter"},
 		{`{` + model + `,"pre_tokenizer":{"type":"FixedLength","length":0}}`, "$.pre_tokenizer.length"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Metaspace","replacement":"_","add_prefix_space":false}}`, "$.pre_tokenizer.add_prefix_space"},
-		{`{` + model + `,"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"last"}}`, "$.pre_tokenizer.prepend_scheme"},
-		{`{` + model + `,"normalizer":{"type":"Sequence","normalizers":[{"type":"NFX"}]}}`, "$.normalizer.normalizers[0].type"},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Metaspace","replacement":"_","add_prefix_space":false}}`,
+			"$.pre_tokenizer.add_prefix_space",
+		},
+		{
+			`{` + model + `,"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"last"}}`,
+			"$.pre_tokenizer.prepend_scheme",
+		},
+		{
+			`{` + model + `,"normalizer":{"type":"Sequence","normalizers":[{"type":"NFX"}]}}`,
+			"$.normalizer.normalizers[0].type",
+		},
+		{`{` + model + `,"normalizer":` + strings.Repeat(`{"type":"Sequence","normalizers":[`, 60) + strings.Repeat(`]}`, 60) + `}`, "nested"},
 		{`{` + model + `,"normalizer":{"type":"BertNormalizer","clean_text":null}}`, "$.normalizer.clean_text"},
-		{`{` + model + `,"normalizer":{"type":"Precompiled","precompiled_charsmap":"!"}}`, "$.normalizer.precompiled_charsmap"},
-		{`{` + model + `,"normalizer":{"type":"Precompiled","precompiled_charsmap":"/////w=="}}`, "$.normalizer.precompiled_charsmap"},
+		{
+			`{` + model + `,"normalizer":{"type":"Precompiled","precompiled_charsmap":"!"}}`,
+			"$.normalizer.precompiled_charsmap",
+		},
+		{
+			`{` + model + `,"normalizer":{"type":"Precompiled","precompiled_charsmap":"/////w=="}}`,
+			"$.normalizer.precompiled_charsmap",
+		},
 		{`{` + model + `,"post_processor":{"type":"BertProcessing","cls":["a"],"sep":["b",1]}}`, "$.post_processor.cls"},
-		{`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}}],"pair":[],"special_tokens":{}}}`, "$.post_processor.single[0]"},
-		{`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"B","type_id":0}}],"pair":[],"special_tokens":{}}}`, "$.post_processor.single[0]"},
-		{`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[],"pair":[{}],"special_tokens":{}}}`, "$.post_processor.pair[0]"},
-		{`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{"x":{"id":"x","ids":[1],"tokens":[]}}}}`, "$.post_processor.special_tokens"},
-		{`{` + model + `,"decoder":{"type":"Sequence","decoders":[{"type":"Strip","content":"ab","start":0,"stop":0}]}}`, "$.decoder.decoders[0].content"},
+		{
+			`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}}],"pair":[],"special_tokens":{}}}`,
+			"$.post_processor.single[0]",
+		},
+		{
+			`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"B","type_id":0}}],"pair":[],"special_tokens":{}}}`,
+			"$.post_processor.single[0]",
+		},
+		{
+			`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[],"pair":[{}],"special_tokens":{}}}`,
+			"$.post_processor.pair[0]",
+		},
+		{
+			`{` + model + `,"post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{"x":{"id":"x","ids":[1],"tokens":[]}}}}`,
+			"$.post_processor.special_tokens",
+		},
+		{
+			`{` + model + `,"decoder":{"type":"Sequence","decoders":[{"type":"Strip","content":"ab","start":0,"stop":0}]}}`,
+			"$.decoder.decoders[0].content",
+		},
 		{`{` + model + `,"added_tokens":[{"content":3}]}`, "$.added_tokens[0]"},
-		{`{` + model + `,"padding":{"strategy":"Longest","direction":"Right","pad_id":0,"pad_type_id":0,"pad_token":"p"}}`, "$.padding.strategy"},
+		{
+			`{` + model + `,"padding":{"strategy":"Longest","direction":"Right","pad_id":0,"pad_type_id":0,"pad_token":"p"}}`,
+			"$.padding.strategy",
+		},
 		{`{` + model + `,"truncation":{"max_length":8,"stride":0,"strategy":"Longest"}}`, "$.truncation.strategy"},
 	} {
 		_, err := Parse([]byte(c.data))

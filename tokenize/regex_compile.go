@@ -45,7 +45,13 @@ type regex struct {
 // maxRegexProgram bounds the size of a program, which grows with the numbers of intervals.
 const maxRegexProgram = 50000
 
+// maxRegexSource bounds the length of a pattern.
+const maxRegexSource = 1 << 14
+
 func compileRegex(source string) (*regex, error) {
+	if len(source) > maxRegexSource {
+		return nil, fmt.Errorf("a regular expression of %d bytes is too long", len(source))
+	}
 	n, groups, err := parseRegex(source)
 	if err != nil {
 		return nil, err
@@ -141,7 +147,7 @@ func (c *regexCompiler) node(n *node) {
 	}
 	switch n.kind {
 	case nodeSet:
-		c.add(regexInst{op: opSet, set: newRuneSet(n.set)})
+		c.add(regexInst{op: opSet, set: n.runes()})
 	case nodeConcat:
 		for _, s := range n.subs {
 			c.node(s)
@@ -209,7 +215,7 @@ func (c *regexCompiler) repeat(n *node) {
 		if most == unbounded {
 			most = unicode.MaxRune << 8 // more than any text has
 		}
-		c.add(regexInst{op: opLoop, set: newRuneSet(sub.set), min: n.min, max: most})
+		c.add(regexInst{op: opLoop, set: sub.runes(), min: n.min, max: most})
 		return
 	}
 	for range n.min {

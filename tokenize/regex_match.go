@@ -39,7 +39,10 @@ const (
 // findAll calls each for every match in text, in order: leftmost, the first alternative that leads to one, and no empty
 // match where the one before ends.
 func (r *regex) findAll(text []byte, each func(start, end int)) error {
-	m := regexMatcher{regex: r, text: text, end: len(text), registers: make([]int, r.registers), steps: regexSteps + regexStepsPerByte*len(text)}
+	m := regexMatcher{
+		regex: r, text: text, end: len(text), registers: make([]int, r.registers),
+		steps: regexSteps + regexStepsPerByte*len(text),
+	}
 	last := -1
 	for at := 0; at <= len(text); {
 		start, end, ok, err := m.find(at)
@@ -83,7 +86,8 @@ func (m *regexMatcher) find(from int) (start, end int, ok bool, err error) {
 			return at, end, true, nil
 		}
 		if m.steps < 0 {
-			return 0, 0, false, fmt.Errorf("the regular expression %.100q takes too many steps on %d bytes", m.source, len(m.text))
+			err = fmt.Errorf("the regular expression %.100q takes too many steps on %d bytes", m.source, len(m.text))
+			return 0, 0, false, err
 		}
 		if at >= len(m.text) {
 			return 0, 0, false, nil

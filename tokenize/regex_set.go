@@ -52,14 +52,13 @@ func (r ranges) intersect(o ranges) ranges { return r.negate().union(o.negate())
 
 // folded adds all characters that differ in case only, one for one.
 func (r ranges) folded() ranges {
-	set := newRuneSet(r)
+	const lastCased = 0x1efff
 	out := slices.Clone(r)
-	for c := rune('A'); c < 0x1f000; c++ {
-		if !set.has(c) {
-			continue
-		}
-		for f := unicode.SimpleFold(c); f != c; f = unicode.SimpleFold(f) {
-			out = append(out, runeRange{f, f})
+	for _, x := range r.normal() {
+		for c := x.lo; c <= min(x.hi, lastCased); c++ {
+			for f := unicode.SimpleFold(c); f != c; f = unicode.SimpleFold(f) {
+				out = append(out, runeRange{f, f})
+			}
 		}
 	}
 	return out.normal()

@@ -36,13 +36,22 @@ type node struct {
 	kind     nodeKind
 	subs     []*node
 	set      ranges
-	min, max int // max may be unbounded
+	compiled *runeSet // of set, once it has been asked for
+	min, max int      // max may be unbounded
 	lazy     bool
 	negative bool // of a look
 	behind   bool
 	group    int
 	name     string // of the group a reference names, until it is resolved
 	assert   assertion
+}
+
+// runes returns the set of a nodeSet, compiled.
+func (n *node) runes() *runeSet {
+	if n.compiled == nil {
+		n.compiled = newRuneSet(n.set)
+	}
+	return n.compiled
 }
 
 // width returns the least and the largest number of characters that n matches; the largest may be unbounded.

@@ -9,7 +9,7 @@ func TestRegexThatIsNotSupportedIsAnError(t *testing.T) {
 	for _, pattern := range []string{
 		"(", ")", "[", "a)", "*a", "a|*", "[b-a]", "[]", "[^]", `\p{Foo}`, "[[:foo:]]", `\1`, `(?<n>a)(b)\1`, `\k<x>`, `\X`, `a\Kb`, `\y`, "(?s)a",
 		"(?P<n>a)", "(?~a)", `\u12`, `[a-\d]`, `[\d-a]`, "(?=a)*", "^*", `\b{2}`, "(?<n>a)(?<n>b)", strings.Repeat("(", 300), `\x{110000}`, `\xE3`,
-		"(((a{1000}){1000}){1000}){1000}", "(?i", "(?<n", `\`, "[a-[b]]", "(?(1)a)", `\g<1>`,
+		strings.Repeat("a", 1<<15), "(((a{1000}){1000}){1000}){1000}", "(?i", "(?<n", `\`, "[a-[b]]", "(?(1)a)", `\g<1>`,
 	} {
 		if _, err := compileRegex(pattern); err == nil {
 			t.Errorf("%q was compiled", pattern)

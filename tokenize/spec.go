@@ -11,7 +11,11 @@ import (
 type object struct {
 	path   string // as $.pre_tokenizer.pretokenizers[1]
 	fields map[string]json.RawMessage
+	depth  int // how many lists of components it is nested in
 }
+
+// maxDepth bounds the nesting of components.
+const maxDepth = 50
 
 // parseObject decodes a JSON object found at path.
 func parseObject(path string, raw json.RawMessage) (object, error) {
@@ -124,6 +128,9 @@ func build[T any](o object, types map[string]func(object) (T, error)) (T, error)
 // buildList makes the components of an array of objects.
 func buildList[T any](o object, name string, make func(object) (T, error)) ([]T, error) {
 	var raws []json.RawMessage
+	if o.depth >= maxDepth {
+		return nil, o.errorf(name, "nested more than %d deep", maxDepth)
+	}
 	if err := o.decode(name, &raws); err != nil {
 		return nil, err
 	}
@@ -133,6 +140,7 @@ func buildList[T any](o object, name string, make func(object) (T, error)) ([]T,
 		if err != nil {
 			return nil, err
 		}
+		item.depth = o.depth + 1
 		c, err := make(item)
 		if err != nil {
 			return nil, err

@@ -57,7 +57,8 @@ func (m *wordPiece) tokenize(s *scratch, text []byte, start, end int) error {
 	}
 	id, ok := m.id(m.unknown)
 	if !ok {
-		return fmt.Errorf("the word %.100q is unknown, but the unknown token %q is not in the vocabulary", text[start:end], m.unknown)
+		return fmt.Errorf("the word %.100q is unknown, but the unknown token %q is not in the vocabulary",
+			text[start:end], m.unknown)
 	}
 	s.tokens = append(s.tokens[:before], token{id, start, end, m.unknown})
 	return nil
