@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/seed-aefebe89/graft/importer"
@@ -203,24 +202,22 @@ func writeExternal(dir string, m *onnx.Model, originals []*onnx.Tensor) error {
 // externalAlignment is where tensors start that map best.
 const externalAlignment = 4096
 
-// beside are the endings of the files that belong to a model folder: configuration and tokenizer.
-var beside = []string{".json", ".txt", ".model", ".jinja"}
+// beside are the files of a model folder that belong to the model whatever its weights: configuration, tokenizer and
+// licence.
+var beside = []string{"config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+	"vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "LICENSE", "LICENSE.txt", "LICENSE.md"}
 
-// copyBeside copies configuration and tokenizer.
+// copyBeside copies those of them that are there.
 func copyBeside(dst, src string) error {
-	es, err := os.ReadDir(src)
-	if err != nil {
-		return err
-	}
-	for _, e := range es {
-		if !e.Type().IsRegular() || !slices.Contains(beside, strings.ToLower(filepath.Ext(e.Name()))) || e.Name() == ManifestFile {
+	for _, name := range beside {
+		b, err := os.ReadFile(filepath.Join(src, name))
+		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join(src, e.Name()))
 		if err != nil {
 			return err
 		}
-		if err := atomicfile.WriteBytes(filepath.Join(dst, e.Name()), b); err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(dst, name), b); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-aefebe89/graft/export"
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
-	"github.com/seed-aefebe89/graft/graph/kernel/portable"
+	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/testutil"
@@ -54,7 +54,7 @@ func TestDeltasOfOtherLibrariesGiveTheirLogits(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := load(t, m, d)
-			s := graph.NewTagger(p, []kernel.Kernels{portable.New()})
+			s := graph.NewTagger(p, []kernel.Kernels{cpu.New()})
 			want := testutil.Arrays(t, testutil.Shared(t, "fixtures", "peft", name, "expected.npz"))
 			for _, i := range []int{0, 2} {
 				c := cases[i]

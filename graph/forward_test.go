@@ -11,7 +11,7 @@ import (
 
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
-	"github.com/seed-aefebe89/graft/graph/kernel/portable"
+	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 )
@@ -84,7 +84,7 @@ func TestForwardMatchesTheRecordedStates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := graph.NewProbe(p, []kernel.Kernels{portable.New(), portable.New()})
+			s := graph.NewProbe(p, []kernel.Kernels{cpu.New(), cpu.New()})
 			worst, bound := 0.0, 1e-4
 			if strings.Contains(path, "f16w") {
 				bound = 2e-3 // the file's weights are rounded to 11 bits, the recorded states come from the others

@@ -7,7 +7,7 @@ import (
 
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
-	"github.com/seed-aefebe89/graft/graph/kernel/portable"
+	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 )
 
 // The gradient of the loss with respect to each parameter, along its own direction, against central differences that
@@ -38,7 +38,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 						train = append(train, q)
 					}
 				}
-				s := graph.NewTrainer(p, []kernel.Kernels{portable.New(), portable.New()}, train)
+				s := graph.NewTrainer(p, []kernel.Kernels{cpu.New(), cpu.New()}, train)
 				loss := func() float64 {
 					if err := s.Update(); err != nil {
 						t.Fatal(err)

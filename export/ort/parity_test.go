@@ -13,7 +13,7 @@ import (
 	"github.com/seed-aefebe89/graft/export/ort"
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
-	"github.com/seed-aefebe89/graft/graph/kernel/portable"
+	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/testutil"
@@ -82,7 +82,7 @@ func TestExportedIsTrained(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ks := []kernel.Kernels{portable.New(), portable.New()}
+				ks := []kernel.Kernels{cpu.New(), cpu.New()}
 				exaggerate(t, p, ks, seqs)
 				want, err := graph.NewTagger(p, ks).Logits(ctx, seqs)
 				if err != nil {
