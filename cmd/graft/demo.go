@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-aefebe89/graft/internal/app"
+	"github.com/seed-aefebe89/graft/train/meta"
 )
 
 func demoCommand() *cobra.Command {
@@ -35,6 +36,7 @@ exported files in onnxruntime. Each step is a graft command, shown as it is run.
 	f.StringVarP(&d.out, "out", "o", filepath.Join("runs", "demo"), "folder for all results; those of an earlier demo are removed")
 	f.StringSliceVar(&d.targets, "targets", []string{"af", "et", "hi", "sw"}, "target languages")
 	f.IntVar(&d.steps, "steps", 80, "outer steps of priming")
+	f.BoolVar(&d.control, "control", false, "also prime by plain fine-tuning on the same sentences in as many steps, the control")
 	threadsFlag(f, &d.threads)
 	quietFlag(f, &d.quiet)
 	return c
@@ -45,7 +47,7 @@ type demo struct {
 	assets, out    string
 	targets        []string
 	steps, threads int
-	quiet          bool
+	control, quiet bool
 	command        *cobra.Command
 }
 
@@ -83,6 +85,13 @@ func (d *demo) run(ctx context.Context) error {
 		"--steps", fmt.Sprint(d.steps), "--outer-lr", "1e-4", "--out", out("primed")); err != nil {
 		return err
 	}
+	if d.control {
+		d.say("   and the control: plain fine-tuning on as many sentences in as many steps")
+		if err := d.graft(ctx, "prime", "--how", "ft", "--model", model, "--source", file("en", "train"), "--source", file("es", "train"),
+			"--steps", fmt.Sprint(d.steps), "--batch", fmt.Sprint(32*(meta.DefaultInnerSteps+1)), "--outer-lr", "1e-4", "--out", out("tuned")); err != nil {
+			return err
+		}
+	}
 	d.say("3. Train adapters of a few sentences: on the plain encoder, and on the primed one")
 	var exports []string
 	for _, l := range d.targets {
@@ -95,6 +104,11 @@ func (d *demo) run(ctx context.Context) error {
 			return err
 		}
 		exports = append(exports, "--delta", out("primed-"+l))
+		if d.control {
+			if err := d.graft(ctx, append([]string{"train", "--model", out("tuned"), "--out", out("ft-" + l)}, common...)...); err != nil {
+				return err
+			}
+		}
 	}
 	d.say("4. Export: one slotted graph, a small delta for each language, the encoder's file untouched")
 	if err := d.graft(ctx, append([]string{"export", "--model", out("primed"), "--out", out("served")}, exports...)...); err != nil {
@@ -110,10 +124,17 @@ func (d *demo) run(ctx context.Context) error {
 		if err := d.graft(ctx, "eval", "--model", model, "--delta", out("at-"+l), "--test", file(l, "test"), "--setting", "AT", "--save", at); err != nil {
 			return err
 		}
-		if err := d.graft(ctx, "eval", "--exported", out("served"), "--delta", "primed-"+l, "--test", file(l, "test"), "--setting", "primed AT", "--save", mp); err != nil {
+		if err := d.graft(ctx, "eval", "--exported", out("served"), "--delta", "primed-"+l, "--test", file(l, "test"), "--setting", "MP→AT", "--save", mp); err != nil {
 			return err
 		}
-		if err := summary.Add(at, mp, out("served")); err != nil {
+		control := ""
+		if d.control {
+			control = out("results", "ft-"+l+".json")
+			if err := d.graft(ctx, "eval", "--model", out("tuned"), "--delta", out("ft-"+l), "--test", file(l, "test"), "--setting", "FT→AT", "--save", control); err != nil {
+				return err
+			}
+		}
+		if err := summary.Add(at, control, mp, out("served")); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ when the same command is given again.`,
 	f.IntVar(&o.Warmup, "warmup", 0, "outer steps in which the rate rises; 0 means 20, at most a tenth")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 0.01, "weight decay of the outer optimiser")
 	f.Float64Var(&o.Settings.Clip, "clip", 1, "largest norm of the outer gradient; 0 clips nothing")
-	f.IntVar(&o.InnerSteps, "inner-steps", 5, "steps S of the inner loop")
+	f.IntVar(&o.InnerSteps, "inner-steps", meta.DefaultInnerSteps, "steps S of the inner loop")
 	f.Float64Var(&o.InnerLR, "inner-lr", 0.03, "learning rate α of the inner loop, plain gradient descent")
 	f.IntVar(&o.Batch, "batch", 32, "sentences of a support or query batch")
 	f.IntVar(&o.Settings.Tasks, "tasks", 0, "languages sampled for an outer step; 0 means all")

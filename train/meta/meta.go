@@ -61,6 +61,9 @@ type Settings struct {
 	Seed        uint64       `json:"seed"`
 }
 
+// DefaultInnerSteps is S, the steps of the inner loop, unless another number is asked for.
+const DefaultInnerSteps = 5
+
 func (s *Settings) defaults() {
 	def := func(p *int, v int) {
 		if *p == 0 {
@@ -72,7 +75,7 @@ func (s *Settings) defaults() {
 	}
 	def(&s.OuterSteps, 300)
 	def(&s.Warmup, min(20, s.OuterSteps/10))
-	def(&s.InnerSteps, 5)
+	def(&s.InnerSteps, DefaultInnerSteps)
 	def(&s.Batch, 32)
 	if s.OuterLR == 0 {
 		s.OuterLR = 5e-5
