@@ -124,6 +124,7 @@ func TestExportedIsTrained(t *testing.T) {
 					}
 				}
 				worst = max(worst, diff/big)
+				t.Logf("%.2g of the largest logit", diff/big)
 				if !(diff <= 1e-4*big) || big < 0.1 {
 					t.Errorf("the logits differ by %.2g of %.2g", diff, big)
 				}

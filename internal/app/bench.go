@@ -213,15 +213,15 @@ func (b *Base) things(ks []kernel.Kernels, seqs []*graph.Sequence, ids [][]int32
 		}, nil
 	}
 	return []*measured{
-		{name: BenchNames[0], flops: forward, open: runtime},
-		{name: BenchNames[1], flops: forward, open: ours},
-		{name: BenchNames[2], flops: 2 * forward, open: step},
-	}, func() error {
-		if session == nil {
-			return nil
+			{name: BenchNames[0], flops: forward, open: runtime},
+			{name: BenchNames[1], flops: forward, open: ours},
+			{name: BenchNames[2], flops: 2 * forward, open: step},
+		}, func() error {
+			if session == nil {
+				return nil
+			}
+			return session.Close()
 		}
-		return session.Close()
-	}
 }
 
 // flops are the multiplications and additions of the forward pass up to the last hidden state.
