@@ -13,16 +13,21 @@ import (
 
 // Array is a tensor on the host, or its type and shape alone.
 type Array struct {
-	Type  onnx.DataType
+	Type  onnx.DataType // an integer type of 8 to 64 bits, Bool, Float, Double, Float16 or Bfloat16
 	Shape []int
 	// Ints holds the elements of integer types and of Bool (0 or 1), Floats those of floating-point types, rounded to
-	// float32 unless Type is Double. Both are nil where the elements are not known.
+	// the precision of Type. Both are nil where the elements are not known.
 	Ints   []int64
 	Floats []float64
 }
 
-// MaxElements bounds the arrays whose elements are computed: a model that asks for more is refused.
-const MaxElements = 1 << 26
+const (
+	// MaxElements bounds the arrays whose elements are computed: a model that asks for more is refused.
+	MaxElements = 1 << 24
+	// maxShape bounds the product of the dimensions of any array, counting those that are zero as one: more elements
+	// than processors address. Below it no arithmetic on shapes overflows.
+	maxShape = 1 << 47
+)
 
 // Unknown returns an array without elements.
 func Unknown(t onnx.DataType, shape ...int) *Array { return &Array{Type: t, Shape: shape} }
@@ -41,35 +46,35 @@ func FromTensor(t *onnx.Tensor) (*Array, error) {
 		a.Shape[i] = int(d)
 	}
 	if n > MaxElements {
-		return nil, fmt.Errorf("a constant of shape %v is too large to fold", a.Shape)
+		return nil, a.tooLarge()
 	}
-	if isFloat(t.Type) {
-		x, err := t.Float32s()
+	switch {
+	case isFloat(t.Type):
+		x, err := t.Float64s()
 		if err != nil {
 			return nil, err
 		}
-		a.Floats = make([]float64, len(x))
-		for i, v := range x {
-			a.Floats[i] = float64(v)
+		a.Floats = append([]float64{}, x...)
+	case isInt(t.Type) || t.Type == onnx.Bool:
+		if a.Ints, err = t.Int64s(); err != nil {
+			return nil, err
 		}
-		return a, nil
+		if a.Ints == nil {
+			a.Ints = []int64{}
+		}
 	}
-	if a.Ints, err = t.Int64s(); err != nil {
-		return nil, err
-	}
-	if a.Ints == nil {
-		a.Ints = []int64{}
-	}
-	return a, nil
+	return a, a.check()
 }
 
 // Known tells whether the elements are there.
 func (a *Array) Known() bool { return a.Ints != nil || a.Floats != nil }
 
 // Size is the number of elements that the shape gives.
-func (a *Array) Size() int {
+func (a *Array) Size() int { return product(a.Shape) }
+
+func product(shape []int) int {
 	n := 1
-	for _, d := range a.Shape {
+	for _, d := range shape {
 		n *= d
 	}
 	return n
@@ -80,31 +85,63 @@ func (a *Array) Scalar() (float64, bool) {
 	if !a.Known() || a.Size() != 1 {
 		return 0, false
 	}
-	if a.Ints != nil {
-		return float64(a.Ints[0]), true
-	}
-	return a.Floats[0], true
+	return a.At(0), true
 }
 
-// String is the type and shape: "float[2,5]".
+// At is element i of a known array as float64.
+func (a *Array) At(i int) float64 {
+	if a.Ints != nil {
+		return float64(a.Ints[i])
+	}
+	return a.Floats[i]
+}
+
+// String is the type and shape: "float[2 5]".
 func (a *Array) String() string { return fmt.Sprintf("%v%v", a.Type, a.Shape) }
 
-func isFloat(t onnx.DataType) bool {
-	switch t {
-	case onnx.Float, onnx.Double, onnx.Float16, onnx.Bfloat16:
-		return true
+// check returns an error unless the type and the shape can be worked with and the elements fit them.
+func (a *Array) check() error {
+	if !anyType.has(a.Type) {
+		return fmt.Errorf("arrays of %v are not supported", a.Type)
 	}
-	return false
+	if err := checkShape(a.Shape); err != nil {
+		return err
+	}
+	have, other := len(a.Ints), a.Floats != nil
+	if isFloat(a.Type) {
+		have, other = len(a.Floats), a.Ints != nil
+	}
+	if a.Known() && (other || have != a.Size()) {
+		return fmt.Errorf("the elements of %v do not fit its type and shape", a)
+	}
+	return nil
 }
+
+// checkShape returns an error for dimensions that are negative or, together, more than an address space.
+func checkShape(shape []int) error {
+	n := 1
+	for _, d := range shape {
+		if d < 0 {
+			return fmt.Errorf("shape %v has a negative dimension", shape)
+		}
+		if max(d, 1) > maxShape/n {
+			return fmt.Errorf("shape %v has more elements than an address space", shape)
+		}
+		n *= max(d, 1)
+	}
+	return nil
+}
+
+func (a *Array) tooLarge() error { return fmt.Errorf("%v is too large to fold", a) }
 
 // alloc gives a its elements, zero.
 func (a *Array) alloc() error {
-	n := 1
-	for _, d := range a.Shape {
-		if d < 0 || d > 0 && n > MaxElements/d {
-			return fmt.Errorf("an array of shape %v is too large to fold", a.Shape)
-		}
-		n *= d
+	if err := checkShape(a.Shape); err != nil {
+		return err
+	}
+	n := a.Size()
+	if n > MaxElements {
+		return a.tooLarge()
 	}
 	if isFloat(a.Type) {
 		a.Floats = make([]float64, n)
@@ -112,14 +149,6 @@ func (a *Array) alloc() error {
 		a.Ints = make([]int64, n)
 	}
 	return nil
-}
-
-// round gives x the precision of type t.
-func round(t onnx.DataType, x float64) float64 {
-	if t == onnx.Double {
-		return x
-	}
-	return float64(float32(x))
 }
 
 // take returns the array of the given shape whose element i is a's element index(i); unknown if a is.
@@ -156,18 +185,38 @@ func strides(shape []int) []int {
 
 // axis makes an axis that may count from the end an index below rank.
 func axis(x int64, rank int) (int, error) {
-	if x < 0 {
-		x += int64(rank)
+	k := x
+	if k < 0 {
+		k += int64(rank)
 	}
-	if x < 0 || x >= int64(rank) {
+	if k < 0 || k >= int64(rank) {
 		return 0, fmt.Errorf("axis %d is outside of rank %d", x, rank)
 	}
-	return int(x), nil
+	return int(k), nil
 }
 
-// dims converts a known integer array to a shape's dimensions.
+// axes is axis for several, which must differ.
+func axes(x []int64, rank int) ([]int, error) {
+	out := make([]int, 0, min(len(x), rank))
+	for _, v := range x {
+		k, err := axis(v, rank)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(out, k) {
+			return nil, fmt.Errorf("axis %d is given twice", k)
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// dims converts a known vector of integers to a shape's dimensions.
 func (a *Array) dims() ([]int, error) {
-	if a == nil || a.Ints == nil {
+	switch {
+	case len(a.Shape) != 1:
+		return nil, fmt.Errorf("the shape %v is not a vector", a)
+	case a.Ints == nil:
 		return nil, errUnknown
 	}
 	out := make([]int, len(a.Ints))
@@ -182,5 +231,6 @@ func (a *Array) dims() ([]int, error) {
 
 // Equal tells whether two arrays have one type, shape and known elements.
 func (a *Array) Equal(b *Array) bool {
-	return a.Type == b.Type && slices.Equal(a.Shape, b.Shape) && slices.Equal(a.Ints, b.Ints) && slices.Equal(a.Floats, b.Floats)
+	return a.Type == b.Type && slices.Equal(a.Shape, b.Shape) && a.Known() == b.Known() &&
+		slices.Equal(a.Ints, b.Ints) && slices.Equal(a.Floats, b.Floats)
 }

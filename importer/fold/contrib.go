@@ -9,42 +9,47 @@ import (
 // The operators of onnxruntime's domain com.microsoft that its optimiser writes, by docs/ContribOperators.md.
 
 func coreGelu(c Call) ([]*Array, error) {
-	if a := c.Node.Attribute("approximate"); a != nil && string(a.S) == "tanh" {
-		return unary(geluTanh)(c)
+	f := "none"
+	if a := c.Node.Attribute("approximate"); a != nil {
+		f = string(a.S)
 	}
-	return unary(gelu)(c)
+	switch f {
+	case "none":
+		return unary{f: gelu}.apply(c)
+	case "tanh":
+		return unary{f: geluTanh}.apply(c)
+	}
+	return nil, fmt.Errorf("there is no approximation %q", f)
 }
 
 func quickGelu(c Call) ([]*Array, error) {
 	alpha := c.float("alpha", 1.702)
-	return unary(func(x float64) float64 { return x / (1 + math.Exp(-alpha*x)) })(c)
+	return unary{f: func(x float64) float64 { return x / (1 + math.Exp(-alpha*x)) }}.apply(c)
 }
 
 func biasGelu(c Call) ([]*Array, error) { return biased(c, gelu) }
 
 func fastGelu(c Call) ([]*Array, error) { return biased(c, geluTanh) }
 
-// biased applies f to the sum of the first input and the second, if there is one.
+// biased applies f to the sum of the first input and the second, a vector, if there is one.
 func biased(c Call, f func(float64) float64) ([]*Array, error) {
-	if err := c.need(1); err != nil {
-		return nil, err
-	}
 	x := c.In[0]
 	if b := c.in(1); b != nil {
+		n := len(x.Shape)
+		if n == 0 || len(b.Shape) != 1 || b.Shape[0] != x.Shape[n-1] {
+			return nil, fmt.Errorf("the bias %v does not fit %v", b, x)
+		}
 		s, err := binaries["Add"].two(x, b)
 		if err != nil {
 			return nil, err
 		}
 		x = s
 	}
-	return unary(f)(Call{Node: c.Node, In: []*Array{x}})
+	return unary{f: f}.apply(Call{Node: c.Node, In: []*Array{x}})
 }
 
-// fusedMatMul is MatMul with the last two dimensions of each side transposed on request.
+// fusedMatMul gives the shape of MatMul with the last two dimensions of each side transposed on request.
 func fusedMatMul(c Call) ([]*Array, error) {
-	if err := c.need(2); err != nil {
-		return nil, err
-	}
 	if c.int("transBatchA", 0) != 0 || c.int("transBatchB", 0) != 0 {
 		return nil, fmt.Errorf("transBatchA and transBatchB are not known")
 	}
@@ -57,6 +62,3 @@ func fusedMatMul(c Call) ([]*Array, error) {
 	}
 	return one(multiply(turned(c.In[0], c.int("transA", 0) != 0), turned(c.In[1], c.int("transB", 0) != 0)))
 }
-
-// fusedGemm is Gemm with an activation, which keeps the shape.
-func fusedGemm(c Call) ([]*Array, error) { return gemm(c) }

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
@@ -9,6 +10,9 @@ import (
 // constant returns the value of a Constant node, in any of the attributes that may hold it.
 func constant(c Call) ([]*Array, error) {
 	for _, a := range c.Node.Attributes {
+		if a == nil {
+			continue
+		}
 		switch a.Name {
 		case "value":
 			if a.T == nil {
@@ -32,32 +36,26 @@ func constant(c Call) ([]*Array, error) {
 	return nil, fmt.Errorf("a constant without a numeric value")
 }
 
+// constantOfShape repeats its attribute's element, the float 0 where there is none.
 func constantOfShape(c Call) ([]*Array, error) {
-	shape, err := c.in(0).dims()
+	shape, err := c.In[0].dims()
 	if err != nil {
 		return nil, err
 	}
-	out := Unknown(onnx.Float, shape...)
-	v := 0.0
+	v := &Array{Type: onnx.Float, Floats: []float64{0}}
 	if a := c.Node.Attribute("value"); a != nil && a.T != nil {
-		x, err := FromTensor(a.T)
-		if err != nil {
+		if v, err = FromTensor(a.T); err != nil {
 			return nil, err
 		}
-		s, ok := x.Scalar()
-		if !ok {
-			return nil, fmt.Errorf("the attribute value has shape %v, want one element", x.Shape)
+		if v.Size() != 1 {
+			return nil, fmt.Errorf("the attribute value is %v, want one element", v)
 		}
-		out.Type, v = x.Type, s
 	}
-	return one(out, out.fill(func(int) float64 { return v }))
+	return one(v.take(shape, func(int) int { return 0 }))
 }
 
 // shape gives the input's dimensions, from start to end since opset 15.
 func shape(c Call) ([]*Array, error) {
-	if err := c.need(1); err != nil {
-		return nil, err
-	}
 	n := int64(len(c.In[0].Shape))
 	clamp := func(x int64) int64 {
 		if x < 0 {
@@ -73,56 +71,65 @@ func shape(c Call) ([]*Array, error) {
 	return []*Array{Ints(x, len(x))}, nil
 }
 
-func size(c Call) ([]*Array, error) {
-	if err := c.need(1); err != nil {
-		return nil, err
-	}
-	return []*Array{Ints([]int64{int64(c.In[0].Size())})}, nil
-}
+func size(c Call) ([]*Array, error) { return []*Array{Ints([]int64{int64(c.In[0].Size())})}, nil }
 
+// rangeOf gives start, start + delta, … up to limit, without it.
 func rangeOf(c Call) ([]*Array, error) {
-	if err := c.need(3); err != nil {
+	typ := c.In[0].Type
+	for i, a := range c.In {
+		switch {
+		case a.Size() != 1:
+			return nil, fmt.Errorf("input %d is %v, want one element", i, a)
+		case !a.Known():
+			return nil, errUnknown
+		}
+	}
+	var n uint64
+	if isFloat(typ) {
+		start, limit, delta := c.In[0].Floats[0], c.In[1].Floats[0], c.In[2].Floats[0]
+		count := math.Ceil(round(typ, limit-start) / delta)
+		if math.IsNaN(count) || delta == 0 {
+			return nil, fmt.Errorf("a range from %g to %g in steps of %g", start, limit, delta)
+		}
+		n = uint64(min(max(count, 0), MaxElements+1))
+	} else {
+		start, limit, delta := c.In[0].Ints[0], c.In[1].Ints[0], c.In[2].Ints[0]
+		switch {
+		case delta == 0:
+			return nil, fmt.Errorf("a range from %d to %d in steps of 0", start, limit)
+		case delta > 0 && limit > start: // differences of int64 fit uint64
+			n = (uint64(limit)-uint64(start)-1)/uint64(delta) + 1
+		case delta < 0 && limit < start:
+			n = (uint64(start)-uint64(limit)-1)/-uint64(delta) + 1
+		}
+	}
+	if n > MaxElements {
+		return nil, fmt.Errorf("a range of %d elements or more is too large to fold", n)
+	}
+	out := Unknown(typ, int(n))
+	if err := out.alloc(); err != nil {
 		return nil, err
 	}
-	start, ok0 := c.In[0].Scalar()
-	limit, ok1 := c.In[1].Scalar()
-	delta, ok2 := c.In[2].Scalar()
-	if !ok0 || !ok1 || !ok2 {
-		return nil, errUnknown
+	for i := range out.Floats {
+		out.Floats[i] = round(typ, c.In[0].Floats[0]+round(typ, float64(i)*c.In[2].Floats[0]))
 	}
-	if delta == 0 {
-		return nil, fmt.Errorf("a range with step 0")
+	for i := range out.Ints {
+		out.Ints[i] = c.In[0].Ints[0] + int64(i)*c.In[2].Ints[0]
 	}
-	n := max(0, int(min((limit-start)/delta+1, MaxElements+1)))
-	for n > 0 && (delta > 0 && start+float64(n-1)*delta >= limit || delta < 0 && start+float64(n-1)*delta <= limit) {
-		n--
-	}
-	out := Unknown(c.In[0].Type, n)
-	return one(out, out.fill(func(i int) float64 { return start + float64(i)*delta }))
+	return []*Array{out}, nil
 }
 
-func identity(c Call) ([]*Array, error) {
-	if err := c.need(1); err != nil {
-		return nil, err
-	}
-	return c.In[:1], nil
-}
+func identity(c Call) ([]*Array, error) { return c.In[:1], nil }
 
 // dropout is the identity, as at inference; its mask keeps all.
 func dropout(c Call) ([]*Array, error) {
-	if err := c.need(1); err != nil {
-		return nil, err
-	}
-	mask := Unknown(onnx.Bool, c.In[0].Shape...)
-	return []*Array{c.In[0], mask}, nil
-}
-
-// shapeOf gives outputs of the type and shape of input i, never their elements.
-func shapeOf(i int) Func {
-	return func(c Call) ([]*Array, error) {
-		if err := c.need(i + 1); err != nil {
-			return nil, err
+	if training := c.in(2); training != nil {
+		if !training.Known() {
+			return nil, errUnknown
 		}
-		return []*Array{Unknown(c.In[i].Type, c.In[i].Shape...)}, nil
+		if v, ok := training.Scalar(); !ok || v != 0 {
+			return nil, fmt.Errorf("a dropout in training mode")
+		}
 	}
+	return []*Array{c.In[0], Unknown(onnx.Bool, c.In[0].Shape...)}, nil
 }

@@ -1,29 +1,10 @@
 package fold
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
-
-// Call is one application of an operator.
-type Call struct {
-	Node *onnx.Node
-	In   []*Array // nil where an optional input is left out
-}
-
-// Func computes the outputs of an operator; elements are known where those of the inputs that matter are.
-type Func func(c Call) ([]*Array, error)
-
-// entry is an operator from an opset version on, until the next entry.
-type entry struct {
-	since int64
-	f     Func
-}
-
-// errUnknown is returned where a shape depends on elements that are not known.
-var errUnknown = errors.New("a shape or an index depends on the model's inputs in a way that cannot be resolved at import")
 
 // Lookup returns the function of an operator at an opset version of its domain. The error says what is missing.
 func Lookup(n *onnx.Node, opset int64) (Func, error) {
@@ -35,122 +16,85 @@ func Lookup(n *onnx.Node, opset int64) (Func, error) {
 	if !ok {
 		return nil, fmt.Errorf("%v: graft does not know this operator (opset %d)", n, opset)
 	}
-	var f Func
-	for _, e := range es {
-		if e.since <= opset {
-			f = e.f
+	if opset < es[0].since {
+		return nil, fmt.Errorf("%v: graft knows this operator from opset %d on, the model imports opset %d", n,
+			es[0].since, opset)
+	}
+	e := es[0]
+	for _, x := range es {
+		if x.since <= opset {
+			e = x
 		}
 	}
-	if f == nil {
-		return nil, fmt.Errorf("%v: the operator exists since opset %d, the model imports opset %d", n, es[0].since, opset)
-	}
-	return f, nil
+	return e.call, nil
 }
 
 type opKey struct{ domain, op string }
 
-// in returns input i, nil if it is left out.
-func (c Call) in(i int) *Array {
-	if i < len(c.In) {
-		return c.In[i]
-	}
-	return nil
-}
-
-// need returns an error unless the first n inputs are there.
-func (c Call) need(n int) error {
-	for i := range n {
-		if c.in(i) == nil {
-			return fmt.Errorf("input %d is missing", i)
-		}
-	}
-	return nil
-}
-
-func (c Call) int(name string, def int64) int64 {
-	if a := c.Node.Attribute(name); a != nil {
-		return a.I
-	}
-	return def
-}
-
-func (c Call) float(name string, def float64) float64 {
-	if a := c.Node.Attribute(name); a != nil {
-		return float64(a.F)
-	}
-	return def
-}
-
-// intsOr returns the integers of input i where it is there, and of the attribute otherwise; ok is false for neither.
-func (c Call) intsOr(i int, name string) (x []int64, ok bool, err error) {
-	if in := c.in(i); i >= 0 && in != nil {
-		if in.Ints == nil {
-			return nil, false, errUnknown
-		}
-		return in.Ints, true, nil
-	}
-	if a := c.Node.Attribute(name); a != nil {
-		return a.Ints, true, nil
-	}
-	return nil, false, nil
-}
-
-func one(a *Array, err error) ([]*Array, error) {
-	if err != nil {
-		return nil, err
-	}
-	return []*Array{a}, nil
-}
-
-// operators lists the operators by (domain, name), each with the opset versions at which its meaning changed.
+// operators lists the operators by (domain, name), each with the opset versions at which its inputs or its meaning
+// changed.
 var operators = func() map[opKey][]entry {
 	m := map[opKey][]entry{
-		{"", "Constant"}:                 {{1, constant}},
-		{"", "ConstantOfShape"}:          {{9, constantOfShape}},
-		{"", "Shape"}:                    {{1, shape}},
-		{"", "Size"}:                     {{1, size}},
-		{"", "Range"}:                    {{11, rangeOf}},
-		{"", "Identity"}:                 {{1, identity}},
-		{"", "Dropout"}:                  {{1, dropout}},
-		{"", "Cast"}:                     {{1, cast}},
-		{"", "CastLike"}:                 {{15, castLike}},
-		{"", "Reshape"}:                  {{5, reshape}},
-		{"", "Flatten"}:                  {{1, flatten}},
-		{"", "Transpose"}:                {{1, transpose}},
-		{"", "Squeeze"}:                  {{1, squeeze}},
-		{"", "Unsqueeze"}:                {{1, unsqueeze}},
-		{"", "Expand"}:                   {{8, expand}},
-		{"", "Tile"}:                     {{6, tile}},
-		{"", "Concat"}:                   {{4, concat}},
-		{"", "Split"}:                    {{1, split}},
-		{"", "Slice"}:                    {{1, sliceAttr}, {10, sliceInput}},
-		{"", "Gather"}:                   {{1, gather}},
-		{"", "GatherElements"}:           {{11, gatherElements}},
-		{"", "CumSum"}:                   {{11, cumSum}},
-		{"", "Where"}:                    {{9, where}},
-		{"", "ReduceMean"}:               {{1, reduce(mean)}},
-		{"", "ReduceSum"}:                {{1, reduce(sum)}},
-		{"", "ReduceMax"}:                {{1, reduce(maximum)}},
-		{"", "ReduceMin"}:                {{1, reduce(minimum)}},
-		{"", "ReduceProd"}:               {{1, reduce(prod)}},
-		{"", "MatMul"}:                   {{1, matMul}},
-		{"", "Gemm"}:                     {{7, gemm}},
-		{"", "Softmax"}:                  {{1, shapeOf(0)}},
-		{"", "LogSoftmax"}:               {{1, shapeOf(0)}},
-		{"", "LayerNormalization"}:       {{17, layerNormalization}},
-		{"com.microsoft", "Gelu"}:        {{1, unary(gelu)}},
-		{"com.microsoft", "BiasGelu"}:    {{1, biasGelu}},
-		{"com.microsoft", "FastGelu"}:    {{1, fastGelu}},
-		{"com.microsoft", "QuickGelu"}:   {{1, quickGelu}},
-		{"com.microsoft", "FusedMatMul"}: {{1, fusedMatMul}},
-		{"com.microsoft", "FusedGemm"}:   {{1, fusedGemm}},
-		{"", "Gelu"}:                     {{20, coreGelu}},
+		{"", "Constant"}:        {at(1, constant, 0)},
+		{"", "ConstantOfShape"}: {at(9, constantOfShape, 1, int64s)},
+		{"", "Shape"}:           {at(1, shape, 1, anyType)},
+		{"", "Size"}:            {at(1, size, 1, anyType)},
+		{"", "Range"}:           {at(11, rangeOf, 3, number, same, same)},
+		{"", "Identity"}:        {at(1, identity, 1, anyType)},
+		{"", "Dropout"}:         {at(7, dropout, 1, float), at(12, dropout, 1, float, float, boolean)},
+		{"", "Cast"}:            {at(6, cast, 1, anyType)},
+		{"", "CastLike"}:        {at(15, castLike, 2, anyType, anyType)},
+		{"", "Where"}:           {at(9, where, 3, boolean, anyType, same)},
+
+		{"", "Reshape"}:   {at(5, reshape, 2, anyType, int64s)},
+		{"", "Flatten"}:   {at(1, flatten, 1, anyType)},
+		{"", "Transpose"}: {at(1, transpose, 1, anyType)},
+		{"", "Squeeze"}:   {at(1, squeeze, 1, anyType), at(13, squeeze, 1, anyType, int64s)},
+		{"", "Unsqueeze"}: {at(1, unsqueeze, 1, anyType), at(13, unsqueeze, 2, anyType, int64s)},
+		{"", "Expand"}:    {at(8, expand, 2, anyType, int64s)},
+		{"", "Tile"}:      {at(6, tile, 2, anyType, int64s)},
+		{"", "Concat"}:    {variadic(4, concat, anyType)},
+		{"", "Split"}: {at(2, splitEven, 1, anyType), at(13, splitEven, 1, anyType, int64s),
+			at(18, split, 1, anyType, int64s)},
+		{"", "Slice"}:          {at(1, sliceAttr, 1, anyType), at(10, sliceInput, 3, anyType, index, same, same, same)},
+		{"", "Gather"}:         {at(1, gather, 2, anyType, index)},
+		{"", "GatherElements"}: {at(11, gatherElements, 2, anyType, index)},
+
+		{"", "CumSum"}:     {at(11, cumSum, 2, number, index)},
+		{"", "ReduceMean"}: {at(1, reduce(mean), 1, number), at(18, reduce(mean), 1, number, int64s)},
+		{"", "ReduceSum"}:  {at(1, reduce(sum), 1, number), at(13, reduce(sum), 1, number, int64s)},
+		{"", "ReduceProd"}: {at(1, reduce(prod), 1, number), at(18, reduce(prod), 1, number, int64s)},
+		{"", "ReduceMax"}: {at(1, reduce(maximum), 1, number), at(18, reduce(maximum), 1, number, int64s),
+			at(20, reduce(maximum), 1, anyType, int64s)},
+		{"", "ReduceMin"}: {at(1, reduce(minimum), 1, number), at(18, reduce(minimum), 1, number, int64s),
+			at(20, reduce(minimum), 1, anyType, int64s)},
+
+		{"", "MatMul"}:             {at(1, matMul, 2, number, same)},
+		{"", "Gemm"}:               {at(7, gemm, 2, number, same, same)},
+		{"", "Softmax"}:            {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
+		{"", "LogSoftmax"}:         {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
+		{"", "LayerNormalization"}: {at(17, layerNormalization, 2, float, same, same)},
+		{"", "Gelu"}:               {at(20, coreGelu, 1, float)},
+
+		{"com.microsoft", "Gelu"}:        {at(1, unary{f: gelu}.apply, 1, float)},
+		{"com.microsoft", "QuickGelu"}:   {at(1, quickGelu, 1, float)},
+		{"com.microsoft", "BiasGelu"}:    {at(1, biasGelu, 2, float, same)},
+		{"com.microsoft", "FastGelu"}:    {at(1, fastGelu, 1, float, same)},
+		{"com.microsoft", "FusedMatMul"}: {at(1, fusedMatMul, 2, float, same)},
+		{"com.microsoft", "FusedGemm"}:   {at(1, gemm, 2, float, same, same)}, // its activation keeps the shape
 	}
-	for name, f := range unaries {
-		m[opKey{"", name}] = []entry{{1, unary(f)}}
+	for name, u := range unaries {
+		m[opKey{"", name}] = []entry{at(u.since, u.apply, 1, u.in)}
 	}
 	for name, b := range binaries {
-		m[opKey{"", name}] = []entry{{b.since, b.apply}}
+		e := at(b.since, b.apply, 2, b.in, same)
+		switch name {
+		case "Pow": // whose exponent may have a type of its own
+			e.in[1] = number
+		case "Min", "Max":
+			e = variadic(b.since, b.apply, b.in)
+		}
+		m[opKey{"", name}] = []entry{e}
 	}
 	return m
 }()
