@@ -98,7 +98,7 @@ func TestNormalisationsMatchOnnxruntime(t *testing.T) {
 		}}
 	}
 	matchRuntime(t, soft("Softmax"), soft("LogSoftmax"),
-		maker{name: "LayerNormalization", opsets: []int64{17, 18, 20, 21}, make: func(g *gen) trial {
+		maker{name: "LayerNormalization", opsets: []int64{11, 14, 17, 18, 20, 21}, make: func(g *gen) trial {
 			a := g.array(pick(g, onnx.Float, onnx.Double), g.ranked()...)
 			k := g.axis(len(a.Shape))
 			from := (int(k) + len(a.Shape)) % len(a.Shape)

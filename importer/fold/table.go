@@ -69,12 +69,13 @@ var operators = func() map[opKey][]entry {
 		{"", "ReduceMin"}: {at(1, reduce(minimum), 1, number), at(18, reduce(minimum), 1, number, int64s),
 			at(20, reduce(minimum), 1, anyType, int64s)},
 
-		{"", "MatMul"}:             {at(1, matMul, 2, number, same)},
-		{"", "Gemm"}:               {at(7, gemm, 2, number, same, same)},
-		{"", "Softmax"}:            {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
-		{"", "LogSoftmax"}:         {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
-		{"", "LayerNormalization"}: {at(17, layerNormalization, 2, float, same, same)},
-		{"", "Gelu"}:               {at(20, coreGelu, 1, float)},
+		{"", "MatMul"}:     {at(1, matMul, 2, number, same)},
+		{"", "Gemm"}:       {at(7, gemm, 2, number, same, same)},
+		{"", "Softmax"}:    {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
+		{"", "LogSoftmax"}: {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
+		{"", "Gelu"}:       {at(20, coreGelu, 1, float)},
+		// ONNX has it from opset 17 on, onnxruntime from 1: its optimiser writes it into older models.
+		{"", "LayerNormalization"}: {at(1, layerNormalization, 2, float, same, same)},
 
 		{"com.microsoft", "Gelu"}:        {at(1, unary{f: gelu}.apply, 1, float)},
 		{"com.microsoft", "QuickGelu"}:   {at(1, quickGelu, 1, float)},
