@@ -7,35 +7,65 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// Load reads a tokenizer from a tokenizer.json, a vocab.txt, or a folder that holds one of them. A vocab.txt is taken for
-// a cased BERT; for an uncased one use ParseVocab.
+// Load reads a tokenizer from a tokenizer.json, a vocab.txt, a SentencePiece model, or a folder that holds one of them
+// (the first in this order). The two latter are read as tokenizer_config.json and its like beside them say: see
+// ParseVocab and ParseSentencePiece. A vocab.txt without a tokenizer_config.json is taken for a cased BERT's.
 func Load(path string) (*Tokenizer, error) {
-	info, err := os.Stat(path)
+	file, err := findFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("loading the tokenizer: %w", err)
 	}
-	if info.IsDir() {
-		file := filepath.Join(path, "tokenizer.json")
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			file = filepath.Join(path, "vocab.txt")
-		}
-		path = file
-	}
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("loading the tokenizer: %w", err)
 	}
-	parse := Parse
-	if filepath.Ext(path) == ".txt" {
-		parse = func(data []byte) (*Tokenizer, error) { return ParseVocab(data, false) }
-	}
-	t, err := parse(data)
+	t, err := parseFile(file, data)
 	if err != nil {
-		return nil, fmt.Errorf("loading the tokenizer %s: %w", path, err)
+		return nil, fmt.Errorf("loading the tokenizer %s: %w", file, err)
 	}
 	return t, nil
+}
+
+// fileNames are the names of files that a folder's tokenizer is looked for in.
+func fileNames() []string {
+	return []string{
+		"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "sentencepiece.model",
+		"tokenizer.model",
+	}
+}
+
+// findFile returns the file of a folder, or the path itself if it is none.
+func findFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return path, err
+	}
+	for _, name := range fileNames() {
+		file := filepath.Join(path, name)
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return file, err
+		}
+	}
+	return "", fmt.Errorf("%s holds none of %s", path, strings.Join(fileNames(), ", "))
+}
+
+// parseFile reads the content of a file by its name.
+func parseFile(file string, data []byte) (*Tokenizer, error) {
+	extension := filepath.Ext(file)
+	if extension != ".txt" && extension != ".model" && extension != ".spm" {
+		return Parse(data)
+	}
+	c, err := readTokenizerConfig(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	if extension == ".txt" {
+		return parseVocab(data, c)
+	}
+	return parseSentencePiece(data, c)
 }
 
 // Parse reads the content of a tokenizer.json. Errors name the place in it.

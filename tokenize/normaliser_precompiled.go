@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -27,17 +29,26 @@ func newPrecompiled(o object) (normaliser, error) {
 	if err != nil {
 		return nil, o.errorf("precompiled_charsmap", "decoding base64: %w", err)
 	}
+	p, err := makePrecompiled(blob)
+	if err != nil {
+		return nil, o.errorf("precompiled_charsmap", "%w", err)
+	}
+	return p, nil
+}
+
+// makePrecompiled reads a character map as SentencePiece stores it: the size of the trie in bytes, the trie, the pool.
+func makePrecompiled(blob []byte) (*precompiled, error) {
 	if len(blob) < 4 {
-		return nil, o.errorf("precompiled_charsmap", "%d bytes hold no trie", len(blob))
+		return nil, fmt.Errorf("%d bytes hold no trie", len(blob))
 	}
 	size := binary.LittleEndian.Uint32(blob) / 4
 	blob = blob[4:]
 	if uint64(size)*4 > uint64(len(blob)) || size == 0 {
-		return nil, o.errorf("precompiled_charsmap", "a trie of %d units does not fit into %d bytes", size, len(blob))
+		return nil, fmt.Errorf("a trie of %d units does not fit into %d bytes", size, len(blob))
 	}
 	p := &precompiled{trie: make([]uint32, size), pool: blob[4*size:], class: graphemes()}
 	if !utf8.Valid(p.pool) {
-		return nil, o.errorf("precompiled_charsmap", "the replacements are no valid UTF-8")
+		return nil, errors.New("the replacements are no valid UTF-8")
 	}
 	for i := range p.trie {
 		p.trie[i] = binary.LittleEndian.Uint32(blob[4*i:])

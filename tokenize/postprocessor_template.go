@@ -13,14 +13,13 @@ type template struct {
 
 // templatePiece is either a text or a special token.
 type templatePiece struct {
-	Sequence *struct {
-		ID     string `json:"id"` // A or B
-		TypeID int32  `json:"type_id"`
-	}
-	SpecialToken *struct {
-		ID     string `json:"id"` // in tokens
-		TypeID int32  `json:"type_id"`
-	}
+	Sequence     *templateRef // A or B
+	SpecialToken *templateRef // in tokens
+}
+
+type templateRef struct {
+	ID     string `json:"id"`
+	TypeID int32  `json:"type_id"`
 }
 
 // templateToken is a special token, which may stand for several.

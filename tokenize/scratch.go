@@ -9,6 +9,8 @@ type scratch struct {
 	tokens   []token
 	cells    []cell
 	path     []step
+	spm      []spmCell
+	starts   []int32
 	symbols  []bpeSymbol
 	heap     []bpeCandidate
 	char     []byte

@@ -42,6 +42,10 @@ func (t *Tokenizer) addText(s *scratch, q *sequence, text string, word int, l li
 			number = i
 		}
 		q.add(s, p, &runes, number)
+		if word < 0 && t.marks != nil {
+			from := len(q.ids) - len(s.tokens)
+			t.marks.number(q.words[from:], q.tokens[from:])
+		}
 		total += len(s.tokens)
 		if p.added == none && l.side == Right && l.tokens > 0 && total >= l.tokens {
 			break

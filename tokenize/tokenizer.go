@@ -11,10 +11,11 @@ type Tokenizer struct {
 	normaliser   normaliser   // may be nil
 	preTokenizer preTokenizer // may be nil
 	model        model
-	plans        [2][2]plan // what the post-processor does, by pair and by NoSpecial
-	special      [2]int     // how many special tokens it adds to a text and to a pair
-	decoder      decoder    // may be nil
-	padding      *Padding   // may be nil, as may be
+	plans        [2][2]plan   // what the post-processor does, by pair and by NoSpecial
+	special      [2]int       // how many special tokens it adds to a text and to a pair
+	decoder      decoder      // may be nil
+	marks        *markedWords // of models that take a text as a whole; else nil
+	padding      *Padding     // may be nil, as may be
 	truncation   *Options
 	pool         sync.Pool
 }

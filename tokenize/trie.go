@@ -59,7 +59,7 @@ func (t *trie) find(key string) (int, bool) {
 	return t.key(node)
 }
 
-// newTrie builds a trie of distinct keys; the empty key is never found.
+// newTrie builds a trie of distinct keys, two equal ones being an error; the empty key is never found.
 func newTrie(keys []string) (*trie, error) {
 	if len(keys) > maxTrieKeys {
 		return nil, fmt.Errorf("%d pieces are more than the %d that fit", len(keys), maxTrieKeys)
@@ -71,6 +71,11 @@ func newTrie(keys []string) (*trie, error) {
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(keys[a], keys[b]) })
+	for i := 1; i < len(order); i++ {
+		if keys[order[i-1]] == keys[order[i]] {
+			return nil, fmt.Errorf("the piece %q is there twice", keys[order[i]])
+		}
+	}
 	b := trieBuilder{keys: keys, order: order, free: none}
 	// a node without children has base 0 and leads into the first block, which therefore stays empty but for the root
 	b.units = make([]trieUnit, openBlock)
