@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,31 +34,39 @@ func specialAttributes() []string {
 type configToken struct {
 	addedToken
 	flagged bool
+	normal  *bool // the flag normalized, if it is there
 }
 
-// UnmarshalJSON reads a string or an object. A special token is not looked for in normalised text unless it says so.
+// UnmarshalJSON reads a string or an object.
 func (t *configToken) UnmarshalJSON(raw []byte) error {
+	*t = configToken{}
 	if bytes.HasPrefix(raw, []byte(`"`)) {
-		*t = configToken{}
 		return json.Unmarshal(raw, &t.Content)
 	}
 	v := struct {
-		addedToken
+		*addedToken
 		Normalised *bool `json:"normalized"`
-	}{}
+	}{addedToken: &t.addedToken}
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return err
 	}
-	t.addedToken, t.flagged = v.addedToken, true
-	t.Normalised = !v.Special
-	if v.Normalised != nil {
-		t.Normalised = *v.Normalised
-	}
+	t.flagged, t.normal = true, v.Normalised
+	t.settle(false)
 	return nil
 }
 
+// settle makes the token a special one if asked. Unless it says so, a special token is not looked for in normalised text,
+// but any other is.
+func (t *configToken) settle(special bool) {
+	t.Special = t.Special || special
+	t.Normalised = t.flagged && !t.Special
+	if t.normal != nil {
+		t.Normalised = *t.normal
+	}
+}
+
 // readTokenizerConfig reads the files of a folder, each of which may be missing.
-func readTokenizerConfig(dir string) (*tokenizerConfig, error) {
+func readTokenizerConfig(dir fs.FS) (*tokenizerConfig, error) {
 	c := &tokenizerConfig{tokens: map[string]configToken{}}
 	var err error
 	if c.fields, c.given, err = readConfigFile(dir, "tokenizer_config.json"); err != nil {
@@ -90,8 +96,8 @@ func readTokenizerConfig(dir string) (*tokenizerConfig, error) {
 }
 
 // readConfigFile reads an object that may be missing.
-func readConfigFile(dir, name string) (o object, ok bool, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, name))
+func readConfigFile(dir fs.FS, name string) (o object, ok bool, err error) {
+	data, err := fs.ReadFile(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return object{path: name}, false, nil
 	}
@@ -123,11 +129,11 @@ func (c *tokenizerConfig) readSpecial(o object, marked bool) error {
 		if !o.has(name) {
 			continue
 		}
-		t := configToken{addedToken: addedToken{Special: marked}}
+		var t configToken
 		if err := o.decode(name, &t); err != nil {
 			return err
 		}
-		t.Special = t.Special || marked
+		t.settle(marked)
 		c.tokens[name] = t
 	}
 	var further []configToken
@@ -141,6 +147,7 @@ func (c *tokenizerConfig) readSpecial(o object, marked bool) error {
 		c.further = []configToken{}
 	}
 	for _, t := range further {
+		t.settle(marked)
 		if !slices.ContainsFunc(c.further, func(f configToken) bool { return f.Content == t.Content }) {
 			c.further = append(c.further, t)
 		}
@@ -167,7 +174,7 @@ func (c *tokenizerConfig) readDecoder() error {
 		c.added = append(c.added, t.addedToken)
 		for name, special := range c.tokens {
 			if special.Content == t.Content {
-				c.tokens[name] = configToken{t.addedToken, true}
+				c.tokens[name] = configToken{addedToken: t.addedToken, flagged: true}
 			}
 		}
 	}
@@ -175,7 +182,7 @@ func (c *tokenizerConfig) readDecoder() error {
 }
 
 // readAdded reads added_tokens.json, an object of ids by token.
-func (c *tokenizerConfig) readAdded(dir string) error {
+func (c *tokenizerConfig) readAdded(dir fs.FS) error {
 	o, ok, err := readConfigFile(dir, "added_tokens.json")
 	if err != nil || !ok {
 		return err

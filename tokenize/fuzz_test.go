@@ -52,6 +52,100 @@ func FuzzVocab(f *testing.F) {
 	})
 }
 
+// smallSPMs are the recorded models that are quick to read.
+func smallSPMs() [][]byte {
+	models, _ := spmFolders()
+	return append(models, smallSPM())
+}
+
+func FuzzSentencePiece(f *testing.F) {
+	for _, model := range smallSPMs() {
+		for _, class := range []string{"", "XLMRobertaTokenizer", "AlbertTokenizer", "T5TokenizerFast"} {
+			f.Add(model, class)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, class string) {
+		tok, err := ParseSentencePiece(data, class)
+		if err != nil {
+			return
+		}
+		for _, text := range fuzzTexts {
+			e, err := tok.EncodePair(text, fuzzTexts[0], Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkSound(t, tok, e, text, fuzzTexts[0])
+			tok.Decode(e.IDs, true)
+		}
+	})
+}
+
+func FuzzSentencePieceText(f *testing.F) {
+	var toks []*Tokenizer
+	for i, model := range smallSPMs() {
+		for _, class := range []string{"", "T5Tokenizer"} {
+			tok, err := ParseSentencePiece(model, class)
+			if err != nil && class == "" {
+				f.Fatal(i, err)
+			} else if err == nil {
+				toks = append(toks, tok)
+			}
+		}
+	}
+	for i := range toks {
+		for _, text := range fuzzTexts {
+			f.Add(text, byte(i))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, which byte) {
+		tok := toks[int(which)%len(toks)]
+		e, err := tok.Encode(text, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkSound(t, tok, e, text)
+		tok.Decode(e.IDs, false)
+	})
+}
+
+func FuzzTokenizerConfig(f *testing.F) {
+	_, folders := spmFolders()
+	for _, folder := range folders {
+		f.Add([]byte(folder.Files["tokenizer_config.json"]), []byte(folder.Files["special_tokens_map.json"]),
+			[]byte(`{"x":9}`), []byte(folder.Files["config.json"]))
+	}
+	f.Fuzz(func(t *testing.T, tokenizer, special, added, model []byte) {
+		files := map[string]string{}
+		for name, content := range map[string][]byte{
+			"tokenizer_config.json": tokenizer, "special_tokens_map.json": special, "added_tokens.json": added, "config.json": model,
+		} {
+			if len(content) > 0 {
+				files[name] = string(content)
+			}
+		}
+		c, err := configOf(files)
+		if err != nil {
+			return
+		}
+		for _, parse := range []func() (*Tokenizer, error){
+			func() (*Tokenizer, error) { return parseSentencePiece(smallSPM(), c) },
+			func() (*Tokenizer, error) { return parseVocab([]byte("[UNK]\n[CLS]\n[SEP]\na\n"), c) },
+		} {
+			tok, err := parse()
+			if err != nil {
+				continue
+			}
+			for _, text := range fuzzTexts {
+				e, err := tok.Encode(text, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkSound(t, tok, e, text)
+			}
+		}
+	})
+}
+
 func FuzzEncode(f *testing.F) {
 	names := []string{
 		"post_processor/roberta", "words/unigram", "model/bpe-affix-fallback", "model/bpe-some-bytes",

@@ -58,7 +58,7 @@ func parseFile(file string, data []byte) (*Tokenizer, error) {
 	if extension != ".txt" && extension != ".model" && extension != ".spm" {
 		return Parse(data)
 	}
-	c, err := readTokenizerConfig(filepath.Dir(file))
+	c, err := readTokenizerConfig(os.DirFS(filepath.Dir(file)))
 	if err != nil {
 		return nil, err
 	}

@@ -166,6 +166,58 @@ func TestLoadFindsTheFileOfAFolder(t *testing.T) {
 	}
 }
 
+func TestVocabTxtTakesTheSettingsBesideIt(t *testing.T) {
+	vocab := "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nHéllo\nHello\nhello\nhéllo\n漢\n漢字\n"
+	for _, c := range []struct{ config, text, want string }{
+		{``, "Héllo 漢字", "Héllo 漢 [UNK]"}, // cased, 漢 apart
+		{`{}`, "Héllo", "hello"},          // transformers' default
+		{`{"do_lower_case":false}`, "Héllo", "Héllo"},
+		{`{"do_lower_case":true}`, "Héllo", "hello"},
+		{`{"do_lower_case":true,"strip_accents":false}`, "Héllo", "héllo"},
+		{`{"do_lower_case":false,"strip_accents":true}`, "Héllo", "Hello"},
+		{`{"do_lower_case":false,"strip_accents":null}`, "Héllo", "Héllo"},
+		{`{"do_lower_case":false,"tokenize_chinese_chars":false}`, "漢字", "漢字"},
+		{`{"do_lower_case":false,"tokenize_chinese_chars":true}`, "漢字", "漢 [UNK]"},
+	} {
+		dir := t.TempDir()
+		files := map[string]string{"vocab.txt": vocab}
+		if c.config != "" {
+			files["tokenizer_config.json"] = c.config
+		}
+		for name, content := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, path := range []string{dir, filepath.Join(dir, "vocab.txt")} {
+			tok, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := tok.Encode(c.text, Options{NoSpecial: true})
+			if got := strings.Join(e.Tokens, " "); err != nil || !strings.HasPrefix(got, c.want) {
+				t.Errorf("%s: %q gives %q, %v, want %q", c.config, c.text, got, err, c.want)
+			}
+		}
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"do_lower_case":"no"}`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "tokenizer_config.json.do_lower_case") {
+		t.Errorf("a broken setting: %v", err)
+	}
+}
+
+func TestLoadSaysWhatAFolderLacks(t *testing.T) {
+	_, err := Load(t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "holds none of tokenizer.json, vocab.txt, sentencepiece.bpe.model") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
 func TestVocabularyAndPadding(t *testing.T) {
 	tok := mustParse(t, wordLevelJSON)
 	if id, ok := tok.TokenID("[MASK]"); id != 3 || !ok {

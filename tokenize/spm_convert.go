@@ -150,7 +150,7 @@ func (class *spmClass) addedTokens(f *spmFile, c *tokenizerConfig) ([]addedToken
 		}
 		if flags, ok := class.flags[name]; ok && !t.flagged {
 			content := t.Content
-			t = configToken{flags, true}
+			t = configToken{addedToken: flags, flagged: true}
 			t.Content = content
 		}
 		if t.Content != "" && !special[t.Content] {
