@@ -39,7 +39,7 @@ adapters for tasks and languages, and exports each as a delta beside the untouch
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.AddCommand(inspectCommand(), primeCommand(), trainCommand(), evalCommand(), exportCommand(), predictCommand(),
-		reportCommand(), demoCommand(), benchCommand())
+		reportCommand(), demoCommand(), benchCommand(), tokenizeCommand())
 	return root
 }
 
