@@ -44,7 +44,9 @@ func (p *scoredPiece) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(pair[0], &p.text); err != nil {
 		return err
 	}
-	return json.Unmarshal(pair[1], &p.score)
+	var err error
+	p.score, err = libraryFloat(pair[1])
+	return err
 }
 
 func newUnigram(o object) (model, error) {

@@ -180,6 +180,8 @@ mods = {
     "wordpiece-no-prefix": ({**wordpiece, "continuing_subword_prefix": ""}, SPLIT), "wordpiece-no-unk": ({**wordpiece, "unk_token": "[NONE]"}, SPLIT),
     "unigram": (unigram, META), "unigram-bytes": ({**with_bytes(unigram), "byte_fallback": True}, META),
     "unigram-fused-piece": ({**drop_chars(unigram, "qz"), "vocab": drop_chars(unigram, "qxz")["vocab"] + [["qz", -3.5], ["<0x78>", -9.0], ["▁the", -1.0], ["▁the", -30.0]], "byte_fallback": True}, META),
+    # equal scores but for how the library reads numbers, which makes the two pieces better than the one
+    "unigram-tie": ({**unigram, "vocab": [["<unk>", 0.0], ["▁", -1.3862943611198906], ["maal", -9.791673670554541], ["▁maal", -11.177968031674432]], "unk_id": 0}, META),
     "unigram-no-unk": ({**unigram, "unk_id": None}, META), "unigram-whole": (unigram, None),
     "wordlevel": (LEVEL, {"type": "Whitespace"}), "wordlevel-no-unk": ({**LEVEL, "unk_token": "none"}, SPLIT),
 }
@@ -187,7 +189,7 @@ show_tokens = True
 for name, (m, p) in mods.items():
     if name == "wordpiece-no-prefix":
         p = {"type": "BertPreTokenizer"}
-    record("model/" + name, spec(m, None, p), TEXTS + ["qzqz xx the the", "é! É"])
+    record("model/" + name, spec(m, None, p), TEXTS + ["qzqz xx the the", "é! É"] + ["een maal"] * (name == "unigram-tie"))
 
 show_tokens = False
 
