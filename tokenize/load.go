@@ -120,7 +120,7 @@ func component[T any](o object, name string, make func(object) (T, error)) (T, e
 	if !o.has(name) {
 		return none, nil
 	}
-	part, err := parseObject(o.path+"."+name, o.fields[name])
+	part, err := innerObject(o.path+"."+name, o.fields[name])
 	if err != nil {
 		return none, err
 	}

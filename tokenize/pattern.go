@@ -10,7 +10,7 @@ type pattern struct {
 
 // readPattern reads an object with one field, String or Regex.
 func readPattern(o object, name string) (*pattern, error) {
-	inner, err := parseObject(o.path+"."+name, o.fields[name])
+	inner, err := innerObject(o.path+"."+name, o.fields[name])
 	if err != nil {
 		return nil, err
 	}

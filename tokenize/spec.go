@@ -18,13 +18,18 @@ type object struct {
 const maxDepth = 50
 
 // parseObject decodes a JSON object found at path.
-func parseObject(path string, raw json.RawMessage) (object, error) {
-	o := object{path: path}
-	if err := json.Unmarshal(raw, &o.fields); err != nil {
-		return o, fmt.Errorf("reading %s: %w", path, err)
+func parseObject(path string, raw []byte) (object, error) {
+	if !json.Valid(raw) {
+		return object{path: path}, fmt.Errorf("reading %s: %w", path, json.Unmarshal(raw, new(any)))
 	}
-	if o.fields == nil {
-		return o, fmt.Errorf("reading %s: null is no object", path)
+	return innerObject(path, raw)
+}
+
+// innerObject is parseObject for a part of what is known to be valid JSON.
+func innerObject(path string, raw json.RawMessage) (o object, err error) {
+	o.path = path
+	if o.fields, err = splitObject(raw); err != nil {
+		return o, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return o, nil
 }
@@ -136,7 +141,7 @@ func buildList[T any](o object, name string, make func(object) (T, error)) ([]T,
 	}
 	list := []T{}
 	for i, raw := range raws {
-		item, err := parseObject(fmt.Sprintf("%s.%s[%d]", o.path, name, i), raw)
+		item, err := innerObject(fmt.Sprintf("%s.%s[%d]", o.path, name, i), raw)
 		if err != nil {
 			return nil, err
 		}

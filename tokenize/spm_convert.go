@@ -70,14 +70,14 @@ func (class *spmClass) model(f *spmFile, pieces []scoredPiece) (model, error) {
 // bpe makes a BPE model of the file's pieces, laid out as the given ones: every way to put a piece together from two
 // others is a merge, and those of pieces with larger scores come first.
 func (f *spmFile) bpe(pieces []scoredPiece) (model, error) {
-	entries := make(map[string]int64, len(pieces))
+	entries := make([]vocabularyEntry, len(pieces))
 	scores := make(map[string]float64, len(pieces)) // in the order of pieces, the last of equal ones counting
 	var order []string
 	for i, p := range pieces {
 		if _, again := scores[p.text]; !again {
 			order = append(order, p.text)
 		}
-		entries[p.text], scores[p.text] = int64(i), p.score
+		entries[i], scores[p.text] = vocabularyEntry{p.text, int64(i)}, p.score
 	}
 	own := make(map[string]int, len(f.pieces))
 	for i, p := range f.pieces {

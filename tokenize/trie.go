@@ -1,11 +1,5 @@
 package tokenize
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
 // trie is a double array over bytes: the child of a node for byte c stands at the node's base XOR c, if its label is c.
 // One unit holds base (31 bits), label (9 bits, noLabel in an empty unit) and value (24 bits, index of the key + 1).
 type trie struct {
@@ -57,34 +51,4 @@ func (t *trie) find(key string) (int, bool) {
 		return 0, false
 	}
 	return t.key(node)
-}
-
-// newTrie builds a trie of distinct keys, two equal ones being an error; the empty key is never found.
-func newTrie(keys []string) (*trie, error) {
-	if len(keys) > maxTrieKeys {
-		return nil, fmt.Errorf("%d pieces are more than the %d that fit", len(keys), maxTrieKeys)
-	}
-	order := make([]int32, 0, len(keys))
-	for i, k := range keys {
-		if k != "" {
-			order = append(order, int32(i))
-		}
-	}
-	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(keys[a], keys[b]) })
-	for i := 1; i < len(order); i++ {
-		if keys[order[i-1]] == keys[order[i]] {
-			return nil, fmt.Errorf("the piece %q is there twice", keys[order[i]])
-		}
-	}
-	b := trieBuilder{keys: keys, order: order, free: none}
-	// a node without children has base 0 and leads into the first block, which therefore stays empty but for the root
-	b.units = make([]trieUnit, openBlock)
-	for i := range b.units {
-		b.units[i] = newTrieUnit(0, noLabel, 0)
-	}
-	b.next, b.prev, b.taken = make([]int32, openBlock), make([]int32, openBlock), make([]bool, openBlock)
-	if err := b.insert(); err != nil {
-		return nil, err
-	}
-	return &trie{b.units}, nil
 }

@@ -1,12 +1,77 @@
 package tokenize
 
-import "fmt"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// trieBuilder places nodes breadth first, each with its children in one block of 256 units. Free units of the last few
-// blocks are kept in a list; what is still free in older ones is given up, so that building takes linear time.
+// errTwice is the error of keys that are not distinct.
+var errTwice = errors.New("there twice")
+
+// newTrie builds a trie of distinct keys; the empty key is never found.
+func newTrie(keys []string) (*trie, error) {
+	if len(keys) > maxTrieKeys {
+		return nil, fmt.Errorf("%d pieces are more than the %d that fit", len(keys), maxTrieKeys)
+	}
+	list := sortedTrieKeys(keys)
+	for i := 1; i < len(list); i++ {
+		if list[i-1].text == list[i].text {
+			return nil, fmt.Errorf("the piece %q is %w", list[i].text, errTwice)
+		}
+	}
+	b := trieBuilder{keys: list, free: none}
+	// a node without children has base 0 and leads into the first block, which therefore stays empty but for the root
+	b.units = make([]trieUnit, openBlock)
+	for i := range b.units {
+		b.units[i] = newTrieUnit(0, noLabel, 0)
+	}
+	b.next, b.prev, b.taken = make([]int32, openBlock), make([]int32, openBlock), make([]bool, openBlock)
+	if err := b.insert(); err != nil {
+		return nil, err
+	}
+	return &trie{slices.Clip(b.units)}, nil
+}
+
+// trieKey is a key with its place in the list of keys.
+type trieKey struct {
+	text  string
+	head  uint64 // the first eight bytes, which mostly decide the order
+	index int32
+}
+
+// sortedTrieKeys returns the keys that are not empty in alphabetical order.
+func sortedTrieKeys(keys []string) []trieKey {
+	list := make([]trieKey, 0, len(keys))
+	for i, text := range keys {
+		if text == "" {
+			continue
+		}
+		k := trieKey{text: text, index: int32(i)}
+		for j := range 8 {
+			k.head <<= 8
+			if j < len(text) {
+				k.head |= uint64(text[j])
+			}
+		}
+		list = append(list, k)
+	}
+	slices.SortFunc(list, func(a, b trieKey) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return strings.Compare(a.text, b.text)
+	})
+	return list
+}
+
+// trieBuilder places nodes depth first, so that what a text leads through lies together, each with its children in one
+// block of 256 units. Free units of the last few blocks are kept in a list; what is still free in older ones is given
+// up, so that building takes linear time.
 type trieBuilder struct {
-	keys  []string
-	order []int32 // of the keys, alphabetical
+	keys  []trieKey
 	units []trieUnit
 	next  []int32 // of the list of free units, a ring; free itself where a unit is used
 	prev  []int32
@@ -58,24 +123,24 @@ func (b *trieBuilder) remove(at int32) {
 	}
 }
 
-// trieRange is a node with the keys below it, order[from:to], all equal up to depth.
+// trieRange is a node with the keys below it, keys[from:to], all equal up to depth.
 type trieRange struct {
 	node            uint32
 	from, to, depth int32
 }
 
 func (b *trieBuilder) insert() error {
-	queue := []trieRange{{root, 0, int32(len(b.order)), 0}}
+	stack := []trieRange{{root, 0, int32(len(b.keys)), 0}}
 	var labels []byte
 	var starts []int32
-	for len(queue) > 0 {
-		r := queue[0]
-		queue = queue[1:]
+	for len(stack) > 0 {
+		r := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
 		labels, starts = labels[:0], starts[:0]
 		for i := r.from; i < r.to; i++ {
-			key := b.keys[b.order[i]]
+			key := b.keys[i].text
 			if int(r.depth) == len(key) { // the first in order
-				b.units[r.node] |= trieUnit(b.order[i] + 1)
+				b.units[r.node] |= trieUnit(b.keys[i].index + 1)
 				continue
 			}
 			if c := key[r.depth]; len(labels) == 0 || labels[len(labels)-1] != c {
@@ -92,11 +157,11 @@ func (b *trieBuilder) insert() error {
 		base := b.place(labels)
 		b.units[r.node] |= newTrieUnit(uint64(base), 0, 0)
 		starts = append(starts, r.to)
-		for i, c := range labels {
-			child := base ^ uint32(c)
+		for i := len(labels) - 1; i >= 0; i-- {
+			child := base ^ uint32(labels[i])
 			b.remove(int32(child))
-			b.units[child] = newTrieUnit(0, uint64(c), 0)
-			queue = append(queue, trieRange{child, starts[i], starts[i+1], r.depth + 1})
+			b.units[child] = newTrieUnit(0, uint64(labels[i]), 0)
+			stack = append(stack, trieRange{child, starts[i], starts[i+1], r.depth + 1})
 		}
 	}
 	return nil

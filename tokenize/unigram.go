@@ -1,9 +1,7 @@
 package tokenize
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"math"
 )
@@ -32,27 +30,14 @@ type scoredPiece struct {
 	score float64
 }
 
-// UnmarshalJSON reads an array of a string and a number.
-func (p *scoredPiece) UnmarshalJSON(raw []byte) error {
-	var pair []json.RawMessage
-	if err := json.Unmarshal(raw, &pair); err != nil {
-		return err
-	}
-	if len(pair) != 2 {
-		return fmt.Errorf("%.100s is no pair of a piece and its score", raw)
-	}
-	if err := json.Unmarshal(pair[0], &p.text); err != nil {
-		return err
-	}
-	var err error
-	p.score, err = libraryFloat(pair[1])
-	return err
-}
-
 func newUnigram(o object) (model, error) {
-	var entries []scoredPiece
-	if err := o.decode("vocab", &entries); err != nil {
-		return nil, err
+	raw, ok := o.fields["vocab"]
+	if !ok {
+		return nil, o.errorf("vocab", "%w", errMissing)
+	}
+	entries, err := scanScored(raw)
+	if err != nil {
+		return nil, o.errorf("vocab", "%w", err)
 	}
 	m := &unigram{unknown: none, cache: newWordCache()}
 	var unknown *int
@@ -64,7 +49,6 @@ func newUnigram(o object) (model, error) {
 			return nil, o.errorf("unk_id", "%d is not among the %d pieces", m.unknown, len(entries))
 		}
 	}
-	var err error
 	if m.byteFallback, err = o.booleanOr("byte_fallback", false); err != nil {
 		return nil, err
 	}
@@ -75,35 +59,44 @@ func newUnigram(o object) (model, error) {
 }
 
 // index builds the trie. Of pieces with one text the last counts.
-func (m *unigram) index(entries []scoredPiece) error {
+func (m *unigram) index(entries []scoredPiece) (err error) {
 	m.texts, m.scores = make([]string, len(entries)), make([]float64, len(entries))
 	m.last = make(map[string]int32)
 	lowest := math.Inf(1)
-	at := make(map[string]int32, len(entries))
 	for i, e := range entries {
 		m.texts[i], m.scores[i] = e.text, e.score
 		lowest = min(lowest, e.score)
-		at[e.text] = int32(i)
+		if e.text == "" {
+			m.last[""] = int32(i)
+		}
 	}
 	m.unknownScore = lowest - unknownPenalty
-	keys := make([]string, len(entries))
-	for i, text := range m.texts {
-		if at[text] == int32(i) {
-			keys[i] = text
-		}
+	if m.trie, err = newTrie(m.texts); errors.Is(err, errTwice) {
+		m.trie, err = newTrie(lastOfEach(m.texts))
+	}
+	if err != nil {
+		return err
 	}
 	for c := range m.bytes {
 		m.bytes[c] = none
-		if i, ok := at[fmt.Sprintf("<0x%02X>", c)]; ok {
+		if i, ok := m.id(byteName(byte(c))); ok {
 			m.bytes[c] = i
 		}
 	}
-	if i, ok := at[""]; ok {
-		m.last[""] = i
+	return nil
+}
+
+// lastOfEach returns the texts with all but the last of equal ones made empty.
+func lastOfEach(texts []string) []string {
+	at := make(map[string]int, len(texts))
+	for i, text := range texts {
+		at[text] = i
 	}
-	var err error
-	m.trie, err = newTrie(keys)
-	return err
+	keys := make([]string, len(texts))
+	for _, i := range at {
+		keys[i] = texts[i]
+	}
+	return keys
 }
 
 func (m *unigram) size() int { return len(m.texts) }

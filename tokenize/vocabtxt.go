@@ -30,10 +30,10 @@ func parseVocab(data []byte, c *tokenizerConfig) (*Tokenizer, error) {
 }
 
 func readVocab(data []byte, n *bertNormaliser) (*Tokenizer, error) {
-	entries := map[string]int64{}
 	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
+	entries := make([]vocabularyEntry, len(lines))
 	for i, line := range lines {
-		entries[strings.ToValidUTF8(string(trimRightSpace(line)), "\uFFFD")] = int64(i)
+		entries[i] = vocabularyEntry{strings.ToValidUTF8(string(trimRightSpace(line)), "\uFFFD"), int64(i)}
 	}
 	v, err := newVocabulary(entries)
 	if err != nil {

@@ -2,9 +2,8 @@ package tokenize
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"iter"
-	"math"
 	"slices"
 )
 
@@ -17,37 +16,55 @@ type vocabulary struct {
 	sparse map[int32]int32 // the same where ids are far apart; dense is nil then
 }
 
-// readVocabulary reads the field vocab, an object of ids by text.
-func readVocabulary(o object) (*vocabulary, error) {
-	var entries map[string]int64
-	if err := o.decode("vocab", &entries); err != nil {
-		return nil, err
-	}
-	v, err := newVocabulary(entries)
-	if err != nil {
-		return nil, o.errorf("vocab", "%w", err)
-	}
-	return v, nil
+// vocabularyEntry is a text with its id.
+type vocabularyEntry struct {
+	text string
+	id   int64
 }
 
-// newVocabulary indexes ids by text. Of two texts with one id the first in alphabetical order is the id's.
-func newVocabulary(entries map[string]int64) (*vocabulary, error) {
-	type entry struct {
-		text string
-		id   int64
+// readVocabulary reads the field vocab, an object of ids by text.
+func readVocabulary(o object) (*vocabulary, error) {
+	raw, ok := o.fields["vocab"]
+	if !ok {
+		return nil, o.errorf("vocab", "%w", errMissing)
 	}
-	list := make([]entry, 0, len(entries))
-	for text, id := range entries {
-		if id < 0 || id > math.MaxInt32 {
-			return nil, fmt.Errorf("the id %d of %q is out of range", id, text)
+	entries, err := scanIDs(raw)
+	if err == nil {
+		var v *vocabulary
+		if v, err = newVocabulary(entries); err == nil {
+			return v, nil
 		}
-		list = append(list, entry{text, id})
 	}
-	slices.SortFunc(list, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.text, b.text))
-	})
-	v := &vocabulary{texts: make([]string, len(list)), ids: make([]int32, len(list))}
-	for i, e := range list {
+	return nil, o.errorf("vocab", "%w", err)
+}
+
+// newVocabulary indexes ids by text. Of equal texts the last counts; of two texts with one id the first in alphabetical
+// order is the id's.
+func newVocabulary(entries []vocabularyEntry) (*vocabulary, error) {
+	v, err := indexEntries(entries)
+	if errors.Is(err, errTwice) {
+		last := make(map[string]int64, len(entries))
+		for _, e := range entries {
+			last[e.text] = e.id
+		}
+		entries = entries[:0]
+		for text, id := range last {
+			entries = append(entries, vocabularyEntry{text, id})
+		}
+		v, err = indexEntries(entries)
+	}
+	return v, err
+}
+
+// indexEntries is newVocabulary for distinct texts.
+func indexEntries(entries []vocabularyEntry) (*vocabulary, error) {
+	order := func(a, b vocabularyEntry) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.text, b.text)) }
+	if !slices.IsSortedFunc(entries, order) {
+		entries = slices.Clone(entries)
+		slices.SortFunc(entries, order)
+	}
+	v := &vocabulary{texts: make([]string, len(entries)), ids: make([]int32, len(entries))}
+	for i, e := range entries {
 		v.texts[i], v.ids[i] = e.text, int32(e.id)
 	}
 	return v, v.index()
