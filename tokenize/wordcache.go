@@ -25,7 +25,7 @@ type cachedWord struct {
 }
 
 const (
-	cacheSlots   = 1 << 13
+	cacheSlots   = 1 << 15
 	maxCacheWord = 64 // bytes; longer words hardly come again
 )
 
