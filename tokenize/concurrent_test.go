@@ -11,12 +11,32 @@ func TestOneTokenizerServesManyGoroutines(t *testing.T) {
 		"The quick brown fox", "漢字とカナ naïve [MASK] e\u0301", "don't 1234 \xff", "  two  spaces\u00a0", "नमस्ते दुनिया", "x",
 		"",
 	}
+	recorded := func(name string) func() *Tokenizer {
+		return func() *Tokenizer { return recordedTokenizer(t, name) }
+	}
+	makers := map[string]func() *Tokenizer{}
 	for _, name := range []string{
 		"post_processor/roberta", "post_processor/template", "words/unigram", "model/unigram-bytes",
 		"pre_tokenizer/llama3", "normalizer/mixed",
 		"normalizer/bert-True-True-None-True",
 	} {
-		tok := recordedTokenizer(t, name)
+		makers[name] = recorded(name)
+	}
+	_, folders := spmFolders()
+	for _, f := range folders {
+		if f.Name == "plain/unigram" || f.Name == "plain/bpe-unused" || f.Name == "albert" {
+			path := f.write(t)
+			makers[f.Name] = func() *Tokenizer {
+				tok, err := Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tok
+			}
+		}
+	}
+	for name, makeTokenizer := range makers {
+		tok := makeTokenizer()
 		want := make([]*Encoding, len(texts))
 		for i, text := range texts {
 			var err error
@@ -24,7 +44,7 @@ func TestOneTokenizerServesManyGoroutines(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		fresh := recordedTokenizer(t, name)
+		fresh := makeTokenizer()
 		var all sync.WaitGroup
 		for g := range 16 {
 			all.Go(func() {
