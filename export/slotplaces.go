@@ -32,7 +32,7 @@ func (s *slotter) lora(l *importer.Linear) {
 // stand twice, once for each.
 func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 	for i, l := range s.m.Layers {
-		if i != p.Layer && !s.shared(p, l) || l.Norm2 == importer.None {
+		if l.Norm2 == importer.None || s.m.OutputModule(l) != p.Name { // layers that share their weights share a place
 			continue
 		}
 		n := s.m.Ops[l.Norm2].(*importer.LayerNorm)
@@ -51,14 +51,6 @@ func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 		s.again(at, n, sum)
 	}
 	return nil
-}
-
-// shared tells whether a layer has the place of another one because they share their weights.
-func (s *slotter) shared(p peft.Place, l importer.Layer) bool {
-	if l.Down == importer.None || p.Layer >= len(s.m.Layers) || s.m.Layers[p.Layer].Down == importer.None {
-		return false
-	}
-	return s.m.Ops[l.Down].(*importer.Linear).W == s.m.Ops[s.m.Layers[p.Layer].Down].(*importer.Linear).W
 }
 
 // again repeats the nodes of a normalisation on another sum, giving its result the value's own name.

@@ -67,7 +67,7 @@ func (b *builder) places() {
 			}
 		}
 		if l.Norm2 != importer.None {
-			b.outs[l.Norm2] = byName[layerOutput(b.e.Ops[l.Down].(*importer.Linear))]
+			b.outs[l.Norm2] = byName[b.e.OutputModule(l)]
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"strings"
-
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
 )
@@ -30,7 +28,7 @@ func Places(e *importer.Encoder) []peft.Place {
 		}
 		if l.Norm2 != importer.None {
 			d := e.Ops[l.Down].(*importer.Linear)
-			add(peft.Place{Name: layerOutput(d), Kind: peft.LayerOutput, Layer: i, In: d.Out(), Out: d.Out()})
+			add(peft.Place{Name: e.OutputModule(l), Kind: peft.LayerOutput, Layer: i, In: d.Out(), Out: d.Out()})
 		}
 	}
 	if n := len(e.Hidden); n > 0 {
@@ -38,16 +36,6 @@ func Places(e *importer.Encoder) []peft.Place {
 		out = append(out, peft.Place{Name: TopName, Kind: peft.Top, Layer: len(e.Layers) - 1, In: h, Out: h})
 	}
 	return out
-}
-
-// layerOutput is the module that the feed-forward part's last map belongs to: "encoder.layer.0.output" for
-// "encoder.layer.0.output.dense".
-func layerOutput(down *importer.Linear) string {
-	name := down.Module()
-	if i := strings.LastIndexByte(name, '.'); i >= 0 {
-		return name[:i]
-	}
-	return name
 }
 
 // HiddenSize is the width of the encoder's hidden states, 0 where they were not recognised.

@@ -2,6 +2,8 @@ package importer
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	goonnx "github.com/owulveryck/onnx-go"
 	gograph "gonum.org/v1/gonum/graph"
@@ -47,6 +49,11 @@ func skeletonOf(m *onnx.Model) ([]byte, error) {
 	for i, n := range m.Graph.Nodes {
 		if len(n.Outputs) == 0 {
 			return nil, fmt.Errorf("%v: the node has no output", n)
+		}
+		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
+			if err := reserved(name); err != nil {
+				return nil, fmt.Errorf("%v: %w", n, err)
+			}
 		}
 		s := &onnx.Node{OpType: n.OpType, Name: fmt.Sprintf("\x00%d", i)}
 		for j, out := range n.Outputs {
@@ -111,10 +118,10 @@ func (b *backend) ApplyOperation(o goonnx.Operation, outputs ...gograph.Node) er
 	}
 	src := b.model.Graph.Nodes[i]
 	n := *src
-	n.Inputs, n.Outputs = nil, nil
+	n.Domain, n.Inputs, n.Outputs = canonical(n.Domain), nil, nil
 	for _, out := range outputs {
 		name := out.(*value).name
-		if len(name) >= len(unused) && name[:len(unused)] == unused {
+		if strings.HasPrefix(name, unused) {
 			name = ""
 		}
 		n.Outputs = append(n.Outputs, name)

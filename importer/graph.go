@@ -1,14 +1,25 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+const (
+	// maxNodes bounds a graph's nodes: recognition goes as deep as the graph is long. Encoders have some thousands.
+	maxNodes = 1 << 14
+	// maxChain bounds the nodes of one part of a block, such as an activation: there are a dozen at most. Longer parts
+	// would be looked at again and again.
+	maxChain = 64
 )
 
 // graph is an ONNX graph with its values linked: who makes them, who uses them, and what stands for what.
 type graph struct {
-	file   *onnx.File
+	model  *onnx.Model
 	nodes  []*onnx.Node // in topological order
 	opsets map[string]int64
 	inputs []*onnx.ValueInfo // without those that are initialisers
@@ -18,45 +29,108 @@ type graph struct {
 	alias  map[string]string // outputs of Identity and Dropout → what they copy
 }
 
-// newGraph decodes and links the graph of a file.
-func newGraph(f *onnx.File) (*graph, error) {
+// newGraph decodes and links the graph of a model.
+func newGraph(m *onnx.Model) (*graph, error) {
 	g := &graph{
-		file: f, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
+		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
 		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{},
 	}
-	for _, o := range f.OpsetImport {
-		domain := o.Domain
-		if domain == "ai.onnx" {
-			domain = ""
+	switch {
+	case m.Graph == nil:
+		return nil, errors.New("the model has no graph")
+	case len(m.Graph.SparseInitializers) > 0:
+		return nil, errors.New("sparse initialisers are not supported")
+	case len(m.Graph.Nodes) > maxNodes:
+		return nil, fmt.Errorf("the graph has %d nodes, which is no encoder's", len(m.Graph.Nodes))
+	}
+	for _, o := range m.OpsetImport {
+		if _, twice := g.opsets[canonical(o.Domain)]; twice {
+			return nil, fmt.Errorf("the model imports two opsets of the domain %q", o.Domain)
 		}
-		g.opsets[domain] = o.Version
+		g.opsets[canonical(o.Domain)] = o.Version
 	}
-	if f.Graph == nil {
-		return nil, fmt.Errorf("the model has no graph")
-	}
-	for _, t := range f.Graph.Initializers {
-		g.inits[t.Name] = t
-	}
-	for _, in := range f.Graph.Inputs {
-		if g.inits[in.Name] == nil {
-			g.inputs = append(g.inputs, in)
-		}
-	}
-	var err error
-	if g.nodes, err = decode(f.Model); err != nil {
+	known, err := g.sources()
+	if err != nil {
 		return nil, err
 	}
+	if g.nodes, err = decode(m); err != nil {
+		return nil, err
+	}
+	if err := g.operators(); err != nil {
+		return nil, err
+	}
+	return g, g.link(known)
+}
+
+// canonical is a domain's shorter name.
+func canonical(domain string) string {
+	if domain == "ai.onnx" {
+		return ""
+	}
+	return domain
+}
+
+// sources collects the inputs and initialisers, and returns their names.
+func (g *graph) sources() (map[string]bool, error) {
 	known := map[string]bool{"": true}
-	for name := range g.inits {
+	add := func(name, what string) error {
+		if known[name] {
+			return fmt.Errorf("%s %q has no name, or that of another", what, name)
+		}
 		known[name] = true
+		return reserved(name)
 	}
-	for _, in := range g.inputs {
-		known[in.Name] = true
+	for _, t := range g.model.Graph.Initializers {
+		if err := add(t.Name, "initialiser"); err != nil {
+			return nil, err
+		}
+		g.inits[t.Name] = t
 	}
+	for _, in := range g.model.Graph.Inputs {
+		if g.inits[in.Name] != nil { // its default
+			continue
+		}
+		if err := add(in.Name, "input"); err != nil {
+			return nil, err
+		}
+		g.inputs = append(g.inputs, in)
+	}
+	return known, nil
+}
+
+// reserved refuses names that decode makes itself.
+func reserved(name string) error {
+	if strings.HasPrefix(name, "\x00") {
+		return fmt.Errorf("the name %q begins with a zero byte", name)
+	}
+	return nil
+}
+
+// operators checks that every node's operator is known, before anything is computed.
+func (g *graph) operators() error {
+	for _, n := range g.nodes {
+		if _, err := g.function(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// function is what computes a node.
+func (g *graph) function(n *onnx.Node) (fold.Func, error) {
+	opset, err := g.opset(n)
+	if err != nil {
+		return nil, err
+	}
+	return fold.Lookup(n, opset)
+}
+
+// link connects the nodes by their values. known are the values that are there before the first node.
+func (g *graph) link(known map[string]bool) error {
 	for _, n := range g.nodes {
 		for _, in := range n.Inputs {
 			if !known[in] {
-				return nil, fmt.Errorf("%v: input %q is made by no earlier node: the graph has a cycle, or is not in topological order", n, in)
+				return fmt.Errorf("%v: input %q is made by no earlier node: the graph has a cycle, or is not in topological order", n, in)
 			}
 		}
 		for _, out := range n.Outputs {
@@ -64,12 +138,12 @@ func newGraph(f *onnx.File) (*graph, error) {
 				continue
 			}
 			if known[out] {
-				return nil, fmt.Errorf("%v: the value %q is made twice", n, out)
+				return fmt.Errorf("%v: the value %q is made twice", n, out)
 			}
 			known[out] = true
 			g.maker[out] = n
 		}
-		if copies(n) {
+		if g.copies(n) {
 			g.alias[n.Outputs[0]] = g.resolve(n.Inputs[0])
 			continue
 		}
@@ -78,12 +152,28 @@ func newGraph(f *onnx.File) (*graph, error) {
 			g.users[in] = append(g.users[in], n)
 		}
 	}
-	return g, nil
+	for _, o := range g.model.Graph.Outputs {
+		if o.Name == "" || !known[o.Name] {
+			return fmt.Errorf("nothing makes the output %q", o.Name)
+		}
+	}
+	return nil
 }
 
-// copies tells whether a node's first output is its first input at inference.
-func copies(n *onnx.Node) bool {
-	return n.Domain == "" && (n.OpType == "Identity" || n.OpType == "Dropout") && len(n.Inputs) > 0 && len(n.Outputs) > 0
+// copies tells whether a node does nothing but give its input another name: Identity, and Dropout at inference whose
+// mask nobody wants.
+func (g *graph) copies(n *onnx.Node) bool {
+	if n.Domain != "" || len(n.Inputs) == 0 || n.Inputs[0] == "" || len(n.Outputs) == 0 || n.Outputs[0] == "" {
+		return false
+	}
+	switch n.OpType {
+	case "Identity":
+		return len(n.Inputs) == 1 && len(n.Outputs) == 1
+	case "Dropout":
+		training := len(n.Inputs) > 2 && n.Inputs[2] != "" // or perhaps
+		return !training && (len(n.Outputs) == 1 || n.Outputs[1] == "")
+	}
+	return false
 }
 
 // resolve follows copies to the value that they copy.
@@ -97,15 +187,57 @@ func (g *graph) resolve(name string) string {
 // producer returns the node that makes a value, nil for inputs and initialisers.
 func (g *graph) producer(name string) *onnx.Node { return g.maker[g.resolve(name)] }
 
+// input tells whether the graph has an input of a name.
+func (g *graph) input(name string) bool {
+	for _, in := range g.inputs {
+		if in.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // opset is the version of a node's operators that the model imports.
 func (g *graph) opset(n *onnx.Node) (int64, error) {
-	domain := n.Domain
-	if domain == "ai.onnx" {
-		domain = ""
-	}
-	v, ok := g.opsets[domain]
+	v, ok := g.opsets[n.Domain]
 	if !ok {
-		return 0, fmt.Errorf("%v: the model imports no opset of the domain %q", n, domain)
+		return 0, fmt.Errorf("%v: the model imports no opset of the domain %q", n, n.Domain)
 	}
 	return v, nil
+}
+
+// closure is the set of nodes that a value is computed by. byLength tells whether its elements depend on no input's
+// elements, but on shapes at most.
+func (g *graph) closure(values ...string) (need map[*onnx.Node]bool, byLength bool) {
+	type state struct {
+		name     string
+		elements bool
+	}
+	need, byLength = map[*onnx.Node]bool{}, true
+	seen := map[state]bool{}
+	var stack []state
+	for _, v := range values {
+		stack = append(stack, state{g.resolve(v), true})
+	}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen[v] {
+			continue
+		}
+		seen[v] = true
+		n := g.maker[v.name]
+		if n == nil {
+			byLength = byLength && !(v.elements && g.input(v.name))
+			continue
+		}
+		need[n] = true
+		elements := v.elements && n.OpType != "Shape" && n.OpType != "Size"
+		for _, in := range n.Inputs {
+			if in != "" {
+				stack = append(stack, state{g.resolve(in), elements})
+			}
+		}
+	}
+	return need, byLength
 }

@@ -48,15 +48,19 @@ func Open(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := newGraph(m.File)
-	if err == nil {
-		m.Encoder, err = g.recognise()
-	}
-	if err != nil {
-		m.File.Close()
-		return nil, fmt.Errorf("importing %s: %w", m.Path, err)
+	if m.Encoder, err = encoderOf(m.File.Model); err != nil {
+		return nil, errors.Join(fmt.Errorf("importing %s: %w", m.Path, err), m.File.Close())
 	}
 	return m, nil
+}
+
+// encoderOf recognises the encoder in a model.
+func encoderOf(m *onnx.Model) (*Encoder, error) {
+	g, err := newGraph(m)
+	if err != nil {
+		return nil, err
+	}
+	return g.recognise()
 }
 
 // open maps the file and reads the configuration.

@@ -1,7 +1,10 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
@@ -21,46 +24,20 @@ type Index struct {
 }
 
 func newIndex(g *graph, value string) Index {
-	x := Index{g: g, value: g.resolve(value), need: map[*onnx.Node]bool{}, cache: &sync.Map{}}
-	if g.maker[x.value] == nil {
+	x := Index{g: g, value: g.resolve(value), cache: &sync.Map{}}
+	if g.input(x.value) {
 		x.Input = x.value
 		return x
 	}
-	x.fixed = true
-	var visit func(name string, elements bool)
-	visit = func(name string, elements bool) {
-		name = g.resolve(name)
-		n := g.maker[name]
-		if n == nil {
-			x.fixed = x.fixed && !(elements && g.input(name))
-			return
-		}
-		if x.need[n] {
-			return
-		}
-		x.need[n] = true
-		for _, in := range n.Inputs {
-			if in != "" {
-				visit(in, elements && n.OpType != "Shape" && n.OpType != "Size")
-			}
-		}
-	}
-	visit(x.value, true)
+	x.need, x.fixed = g.closure(x.value)
 	return x
-}
-
-// input tells whether the graph has an input of a name.
-func (g *graph) input(name string) bool {
-	for _, in := range g.inputs {
-		if in.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // Rows returns the row numbers for a sequence without padding. types may be nil, for zeros.
 func (x *Index) Rows(ids, types []int32) ([]int32, error) {
+	if types != nil && len(types) != len(ids) {
+		return nil, fmt.Errorf("%d types for %d tokens", len(types), len(ids))
+	}
 	switch {
 	case x.Input == "input_ids":
 		return ids, nil
@@ -78,14 +55,11 @@ func (x *Index) Rows(ids, types []int32) ([]int32, error) {
 		return nil, err
 	}
 	memo := s.feeds([]int{len(ids)})
-	for i, v := range ids {
-		memo["input_ids"].Ints[i] = int64(v)
+	fill(memo["input_ids"], ids)
+	if types == nil {
+		types = make([]int32, len(ids))
 	}
-	if a := memo["token_type_ids"]; a != nil && types != nil {
-		for i, v := range types {
-			a.Ints[i] = int64(v)
-		}
-	}
+	fill(memo["token_type_ids"], types)
 	a, err := s.compute(x.value, memo)
 	if err != nil {
 		return nil, err
@@ -95,6 +69,9 @@ func (x *Index) Rows(ids, types []int32) ([]int32, error) {
 	}
 	rows := make([]int32, len(ids))
 	for i, v := range a.Ints {
+		if v < 0 || v > math.MaxInt32 {
+			return nil, fmt.Errorf("the index %q of an embedding is %d for token %d", x.value, v, i)
+		}
 		rows[i] = int32(v)
 	}
 	if x.fixed {
@@ -103,24 +80,89 @@ func (x *Index) Rows(ids, types []int32) ([]int32, error) {
 	return rows, nil
 }
 
-// feeds makes model inputs for sequences of the given lengths, padded to the specialised length: arbitrary token ids,
-// the mask of what is real, and zeros for the others.
+// fill copies a sequence into a model input, where the model has that.
+func fill(a *fold.Array, x []int32) {
+	if a != nil {
+		for i, v := range x {
+			a.Ints[i] = int64(v)
+		}
+	}
+}
+
+var errPadding = errors.New("it is something else where the sequence is padded")
+
+// check holds the index of padded batches to that of each sequence alone, which is what a packed network computes.
+func (x *Index) check(s *spec) error {
+	if x.Input != "" {
+		return nil
+	}
+	for trial := range s.seq {
+		lengths := s.lengths(trial)
+		memo := s.feeds(lengths)
+		a, err := s.compute(x.value, memo)
+		if err == nil {
+			a, err = fold.Expand(a, []int{s.batch, s.seq})
+		}
+		if err != nil {
+			return fmt.Errorf("the index %q of an embedding: %w", x.value, err)
+		}
+		for i, n := range lengths {
+			row := func(a *fold.Array) []int32 {
+				var out []int32
+				for _, v := range a.Ints[i*s.seq : i*s.seq+n] {
+					out = append(out, int32(v))
+				}
+				return out
+			}
+			var ids, types []int32
+			if in := memo["input_ids"]; in != nil {
+				ids = row(in)
+			}
+			if in := memo["token_type_ids"]; in != nil {
+				types = row(in)
+			}
+			rows, err := x.Rows(ids, types)
+			if err == nil && !slices.Equal(rows, row(a)) {
+				err = errPadding
+			}
+			if err != nil {
+				return fmt.Errorf("the index %q of an embedding: %w", x.value, err)
+			}
+		}
+	}
+	return nil
+}
+
+// lengths are those of a batch's sequences: all full in trial 0, then others in each of the trials below seq.
+func (s *spec) lengths(trial int) []int {
+	out := make([]int, s.batch)
+	for i := range out {
+		out[i] = 1 + (s.seq-1+trial*(i+1))%s.seq
+	}
+	return out
+}
+
+// feeds makes model inputs for sequences of the given lengths, padded to the specialised length: arbitrary token ids
+// and types, the mask of what is real, positions, and zeros for the padding.
 func (s *spec) feeds(lengths []int) map[string]*fold.Array {
 	memo := map[string]*fold.Array{}
 	for _, in := range s.g.inputs {
 		x := make([]int64, s.batch*s.seq)
 		for i := range x {
 			seq, pos := i/s.seq, i%s.seq
-			real := pos < lengths[seq]
+			if in.Name == "position_ids" {
+				x[i] = int64(pos)
+			}
+			if pos >= lengths[seq] {
+				continue
+			}
 			switch in.Name {
 			case "input_ids":
-				if x[i] = int64(2 + (7*pos+3*seq)%5); !real {
-					x[i] = 0
-				}
+				x[i] = int64(2 + (7*pos+3*seq)%5)
 			case "attention_mask":
-				x[i] = int64(b2i(real))
-			case "position_ids":
-				x[i] = int64(pos)
+				x[i] = 1
+			case "token_type_ids":
+				x[i] = int64((pos + seq) % 2)
 			}
 		}
 		a := fold.Ints(x, s.batch, s.seq)

@@ -3,30 +3,11 @@ package importer
 // findLayers finds the layers around the attentions, and the hidden states between them.
 func (e *Encoder) findLayers() {
 	users := make([][]Value, len(e.Ops))
-	use := func(v, by Value) {
-		if v != None {
-			users[v] = append(users[v], by)
-		}
-	}
 	for i, o := range e.Ops {
-		by := Value(i)
-		switch o := o.(type) {
-		case *Linear:
-			use(o.X, by)
-		case *LayerNorm:
-			use(o.X, by)
-			use(o.Residual, by)
-		case *Activation:
-			use(o.X, by)
-		case *Add:
-			use(o.A, by)
-			use(o.B, by)
-		case *Attention:
-			use(o.Q, by)
-			use(o.K, by)
-			use(o.V, by)
-		case *First:
-			use(o.X, by)
+		for _, v := range operandsOf(o) {
+			if *v != None {
+				users[*v] = append(users[*v], Value(i))
+			}
 		}
 	}
 	for i, o := range e.Ops {
@@ -76,6 +57,16 @@ func (e *Encoder) findHidden() {
 			e.Hidden = append(e.Hidden, l.Norm2)
 		}
 	}
+}
+
+// OutputModule is the module that a layer's output belongs to, in Hugging Face's names: "encoder.layer.0.output", that of
+// the feed-forward part's last map "encoder.layer.0.output.dense". Layers that share their weights share it. It is empty
+// where that map was not recognised.
+func (e *Encoder) OutputModule(l Layer) string {
+	if l.Down == None {
+		return ""
+	}
+	return module(e.Ops[l.Down].(*Linear).Module())
 }
 
 // linear is v if that is a linear map.

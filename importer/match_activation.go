@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"math"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
@@ -65,11 +66,7 @@ func (r *recogniser) activation(name string, n *onnx.Node) (Value, error) {
 	if from == name {
 		return None, nil
 	}
-	x := &fold.Array{Type: onnx.Float}
-	for v := -8.0; v <= 8; v += 1. / 16 {
-		x.Floats = append(x.Floats, float64(float32(v)))
-	}
-	x.Shape = []int{len(x.Floats)}
+	x := samples(r.s.value(from).Type)
 	memo := map[string]*fold.Array{from: x}
 	nodes, err := r.sample(name, memo, nil)
 	if err != nil {
@@ -88,34 +85,43 @@ func (r *recogniser) activation(name string, n *onnx.Node) (Value, error) {
 	return None, nil
 }
 
+// samples are where activations are compared: closely around 0, and as far out as float16 reaches, where a bound would
+// show.
+func samples(t onnx.DataType) *fold.Array {
+	x := &fold.Array{Type: t}
+	for v := -8.0; v <= 8; v += 1. / 16 {
+		x.Floats = append(x.Floats, v)
+	}
+	for v := 16.0; v < 1<<16; v *= 2 {
+		x.Floats = append(x.Floats, v, -v)
+	}
+	x.Shape = []int{len(x.Floats)}
+	return x
+}
+
 // sample computes a value as a function of what memo starts with, and lists the nodes on the way.
 func (r *recogniser) sample(name string, memo map[string]*fold.Array, nodes []*onnx.Node) ([]*onnx.Node, error) {
 	name = r.s.g.resolve(name)
 	if memo[name] != nil {
 		return nodes, nil
 	}
+	if len(memo) > maxChain {
+		return nil, errors.New("it has too many nodes for an activation")
+	}
 	if v := r.s.values[name]; v.kind == constant {
 		memo[name] = v.Array
 		return nodes, nil
 	}
 	n := r.s.g.producer(name)
-	c := fold.Call{Node: n, In: make([]*fold.Array, len(n.Inputs))}
+	inputs := make([]*fold.Array, len(n.Inputs))
 	for i, in := range n.Inputs {
 		var err error
 		if nodes, err = r.sample(in, memo, nodes); err != nil {
 			return nil, err
 		}
-		c.In[i] = memo[r.s.g.resolve(in)]
+		inputs[i] = memo[r.s.g.resolve(in)]
 	}
-	opset, err := r.s.g.opset(n)
-	if err != nil {
-		return nil, err
-	}
-	f, err := fold.Lookup(n, opset)
-	if err != nil {
-		return nil, err
-	}
-	out, err := f(c)
+	out, err := r.s.call(n, inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,9 @@ package importer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
-	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
@@ -36,16 +36,10 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 	}
 	nodes = append(sc.nodes, nodes...)
 
-	d := r.width(out)
-	rows := r.s.batch * r.s.seq
-	size := 1
-	for _, n := range r.s.value(out).Shape {
-		size *= n
-	}
-	if d == 0 || size%(rows*d) != 0 {
+	h, d, ok := r.headShape(probs, out)
+	if !ok {
 		return None, nil
 	}
-	h := size / (rows * d)
 	back, err := r.trace(out, chain)
 	if err != nil {
 		return None, err
@@ -67,10 +61,17 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 			return None, fmt.Errorf("%v: the operand %q of attention is not split into %d heads of %d in a way that graft recognises", soft, x.name, h, d)
 		}
 	}
-	if err := r.onlyPadding(soft, sc, h); err != nil {
+	if v.scale != 1 {
+		return None, fmt.Errorf("%v: the values are scaled by %g, which graft's attention does not", soft, v.scale)
+	}
+	if err := r.onlyPadding(soft, sc.masks, h); err != nil {
 		return None, err
 	}
-	o := &Attention{Heads: h, Scale: float32(sc.scale * q.scale * k.scale)}
+	scale := sc.scale * q.scale * k.scale
+	if math.IsNaN(scale) || math.IsInf(scale, 0) {
+		return None, fmt.Errorf("%v: its scores are scaled by %g", soft, scale)
+	}
+	o := &Attention{Heads: h, Scale: float32(scale)}
 	o.Origin = Origin{name, slices.Concat(q.nodes, k.nodes, v.nodes, nodes)}
 	if o.Q, err = r.value(q.from); err != nil {
 		return None, err
@@ -82,6 +83,19 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 		return None, err
 	}
 	return r.put(o)
+}
+
+// headShape is the number of heads and their width, by the shapes of the probabilities [.., sequence, sequence] and of
+// what they mix [.., sequence, d].
+func (r *recogniser) headShape(probs, out string) (h, d int, ok bool) {
+	p, o := r.s.value(probs), r.s.value(out)
+	n := len(o.Shape)
+	if n < 2 || len(p.Shape) != n || !slices.Equal(p.Shape[:n-1], o.Shape[:n-1]) || o.Shape[n-2] != r.s.seq ||
+		p.Shape[n-1] != r.s.seq {
+		return 0, 0, false
+	}
+	h, d = p.Size()/(r.s.batch*r.s.seq*r.s.seq), o.Shape[n-1]
+	return h, d, h > 0 && d > 0 && p.Size() == r.s.batch*h*r.s.seq*r.s.seq
 }
 
 // softmax finds the softmax over the last axis below a value, through the guard that exporters add for rows that are
@@ -125,29 +139,12 @@ type scores struct {
 	nodes  []*onnx.Node
 }
 
-// mask is a term of the scores that depends on the model's inputs.
-type mask struct {
-	name string
-	kind maskKind
-}
-
-type maskKind int
-
-const (
-	added     maskKind = iota // 0 lets through, a large negative number hides
-	keepWhere                 // a condition that lets through
-	hideWhere                 // a condition that hides
-)
-
-// hidden is the largest number that hides a score from the softmax: e⁻⁸⁸ is the least that float32 tells from zero.
-const hidden = -1000
-
 // scores walks from the softmax down to the product of q and k.
 func (r *recogniser) scores(name string) (*scores, error) {
 	sc := &scores{scale: 1}
 	for {
 		n := r.s.g.producer(name)
-		if n == nil || !r.active(name) {
+		if n == nil || !r.active(name) || len(sc.nodes) == maxChain {
 			return nil, nil
 		}
 		sc.nodes = append([]*onnx.Node{n}, sc.nodes...)
@@ -175,15 +172,15 @@ func (r *recogniser) scores(name string) (*scores, error) {
 			if !ok || r.active(other) {
 				return nil, nil
 			}
-			sc.masks = append(sc.masks, mask{other, added})
+			sc.masks = append(sc.masks, mask{other, added, sc.scale})
 			name = act
 		case n.OpType == "Where" && len(n.Inputs) == 3:
 			c, x, y := n.Inputs[0], n.Inputs[1], n.Inputs[2]
-			m := mask{c, keepWhere}
+			m := mask{r.s.g.resolve(c), keepWhere, sc.scale}
 			if !r.active(x) {
 				x, y, m.kind = y, x, hideWhere
 			}
-			if v, ok := r.lowest(y); !r.active(x) || !ok || v > hidden {
+			if !r.active(x) || !r.hides(y, sc.scale) {
 				return nil, nil
 			}
 			sc.masks = append(sc.masks, m)
@@ -211,13 +208,18 @@ func (r *recogniser) scores(name string) (*scores, error) {
 	}
 }
 
-// lowest is the largest element of a constant or of an index value: what hides at least.
-func (r *recogniser) lowest(name string) (float64, bool) {
+// hides tells whether every element of a constant, times a scale, hides a score.
+func (r *recogniser) hides(name string, scale float64) bool {
 	v := r.s.value(name)
-	if v == nil || !v.Known() || v.Floats == nil {
-		return 0, false
+	if v == nil || v.kind != constant || len(v.Floats) == 0 {
+		return false
 	}
-	return slices.Max(v.Floats), true
+	for _, x := range v.Floats {
+		if !(x*scale <= hidden) { // nor is NaN
+			return false
+		}
+	}
+	return true
 }
 
 // operand follows q, k or v from the product back to its matrix of tokens, through moves and scaling.
@@ -228,7 +230,7 @@ func (r *recogniser) operand(name string) heads {
 		h.from, h.nodes = from, append(chain, h.nodes...)
 		n := r.s.g.producer(from)
 		a, b, ok := r.operands(n, "Mul", "Div")
-		if !ok {
+		if !ok || len(h.nodes) > maxChain {
 			return h
 		}
 		if n.OpType == "Mul" && !r.active(a) {
@@ -292,59 +294,4 @@ func (r *recogniser) joins(at []int64, h, d int) bool {
 		}
 	}
 	return true
-}
-
-// onlyPadding checks that the masks hide the padding of each sequence and nothing else, by computing them for batches
-// of several lengths.
-func (r *recogniser) onlyPadding(soft *onnx.Node, sc *scores, h int) error {
-	b, n := r.s.batch, r.s.seq
-	for trial := range n {
-		lengths := make([]int, b)
-		for i := range lengths {
-			lengths[i] = 1 + (n-1+trial*(i+1))%n
-		}
-		allowed := make([]bool, b*h*n*n)
-		for i := range allowed {
-			allowed[i] = true
-		}
-		memo := r.s.feeds(lengths)
-		for _, m := range sc.masks {
-			a, err := r.s.compute(m.name, memo)
-			if err != nil {
-				return fmt.Errorf("%v: its mask: %w", soft, err)
-			}
-			if err := m.apply(a, allowed, b, h, n); err != nil {
-				return fmt.Errorf("%v: its mask %q: %w", soft, m.name, err)
-			}
-		}
-		hasMask := r.s.g.input("attention_mask")
-		for i, open := range allowed {
-			key, query, seq := i%n, i/n%n, i/(n*n*h)
-			if query >= lengths[seq] {
-				continue
-			}
-			if want := key < lengths[seq] || !hasMask; open != want {
-				return fmt.Errorf("%v: token %d of a sequence of %d sees token %d: %t, where graft expects attention that only padding limits", soft, query, lengths[seq], key, open)
-			}
-		}
-	}
-	return nil
-}
-
-// apply closes the scores [b,h,n,n] that the mask hides.
-func (m mask) apply(a *fold.Array, allowed []bool, b, h, n int) error {
-	full, err := fold.Expand(a, []int{b, h, n, n})
-	if err != nil {
-		return err
-	}
-	for i := range allowed {
-		switch v := full.At(i); {
-		case m.kind == added && v == 0, m.kind == keepWhere && v != 0, m.kind == hideWhere && v == 0:
-		case m.kind == added && v > hidden:
-			return fmt.Errorf("it adds %g to a score, which neither lets through nor hides", v)
-		default:
-			allowed[i] = false
-		}
-	}
-	return nil
 }

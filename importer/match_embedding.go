@@ -24,26 +24,39 @@ func (r *recogniser) embedding(name string, n *onnx.Node) (Value, error) {
 	}
 	o := &Embedding{Origin: Origin{Output: name}}
 	for _, l := range ls {
-		tableName := l.table.tensor.Name
-		if s := scope(l.node); anonymous(tableName) && s != "" {
-			tableName = s + ".weight"
+		i, err := r.index(l.index)
+		if err != nil {
+			return None, err
 		}
-		o.Tables = append(o.Tables, r.weight(l.table, tableName))
-		o.Index = append(o.Index, r.index(l.index))
+		o.Tables = append(o.Tables, r.weight(l.table, parameterName(l.table.tensor.Name, l.node, "weight")))
+		o.Index = append(o.Index, i)
 		o.Nodes = append(o.Nodes, l.node)
 	}
 	return r.put(o)
 }
 
+// maxTables bounds the tables of an embedding: a few nodes could ask for any number.
+const maxTables = 16
+
 // embeds lists the look-ups that a value is the sum of; nil where it is something else.
 func (r *recogniser) embeds(name string) []lookup {
+	name = r.s.g.resolve(name)
+	if ls, ok := r.sums[name]; ok {
+		return ls
+	}
+	ls := r.lookups(name)
+	r.sums[name] = ls
+	return ls
+}
+
+func (r *recogniser) lookups(name string) []lookup {
 	n := r.s.g.producer(name)
 	if a, b, ok := r.operands(n, "Add"); ok {
 		x, y := r.embeds(a), r.embeds(b)
-		if x == nil || y == nil {
+		if x == nil || y == nil || len(x)+len(y) > maxTables {
 			return nil
 		}
-		return append(x, y...)
+		return slices.Concat(x, y)
 	}
 	table, rows, ok := r.operands(n, "Gather")
 	if !ok {
@@ -60,14 +73,18 @@ func (r *recogniser) embeds(name string) []lookup {
 }
 
 // index numbers the values that hold row numbers.
-func (r *recogniser) index(name string) int {
+func (r *recogniser) index(name string) (int, error) {
 	if i, ok := r.indexes[name]; ok {
-		return i
+		return i, nil
+	}
+	x := newIndex(r.s.g, name)
+	if err := x.check(r.s); err != nil {
+		return 0, err
 	}
 	i := len(r.e.Indexes)
 	r.indexes[name] = i
-	r.e.Indexes = append(r.e.Indexes, newIndex(r.s.g, name))
-	return i
+	r.e.Indexes = append(r.e.Indexes, x)
+	return i, nil
 }
 
 // add recognises the sum of two activations of one shape.

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
@@ -15,7 +16,7 @@ func (r *recogniser) path(name string) (from string, chain []*onnx.Node) {
 	from = r.s.g.resolve(name)
 	for {
 		n := r.s.g.producer(from)
-		if n == nil || n.Domain != "" || !slices.Contains(moves, n.OpType) || !r.active(n.Inputs[0]) {
+		if n == nil || len(chain) == maxChain || n.Domain != "" || !slices.Contains(moves, n.OpType) || !r.active(n.Inputs[0]) {
 			return from, chain
 		}
 		for _, in := range n.Inputs[1:] {
@@ -31,10 +32,9 @@ func (r *recogniser) path(name string) (from string, chain []*onnx.Node) {
 // trace tells where a chain of moves takes each element from: element i of the result is element trace[i] of the value
 // that the chain starts from.
 func (r *recogniser) trace(from string, chain []*onnx.Node) ([]int64, error) {
-	shape := r.s.value(from).Shape
-	n := 1
-	for _, d := range shape {
-		n *= d
+	shape, n := r.s.value(from).Shape, r.s.value(from).Size()
+	if n > fold.MaxElements {
+		return nil, fmt.Errorf("%v is too large to follow its elements", r.s.value(from).Array)
 	}
 	x := make([]int64, n)
 	for i := range x {

@@ -18,16 +18,23 @@ type product struct {
 // linear recognises a linear map: MatMul with its bias, Gemm, and what onnxruntime's optimiser makes of them.
 func (r *recogniser) linear(name string, n *onnx.Node) (Value, error) {
 	if p := r.product(n); p != nil {
-		v, err := r.affine(p, p.bias, name, nil)
-		if f := n.Attribute("activation"); f != nil && n.OpType == "FusedGemm" && err == nil {
-			r.e.Ops[v].(*Linear).Product = "" // the node makes no such value
-			return r.fused(v, string(f.S), name, n)
+		f := n.Attribute("activation")
+		if f == nil || n.OpType != "FusedGemm" {
+			return r.affine(p, p.bias, name, nil)
 		}
-		return v, err
+		if fusedActivations[string(f.S)] == "" {
+			return None, nil
+		}
+		v, err := r.affine(p, p.bias, name, nil)
+		if err != nil {
+			return None, err
+		}
+		r.e.Ops[v].(*Linear).Product = "" // the node makes no such value
+		return r.fused(v, string(f.S), name, n)
 	}
 	if act, other, ok := r.sides(n, "Add"); ok {
-		p := r.product(r.s.g.producer(act))
-		if p == nil || p.bias != nil {
+		p := r.plain(act)
+		if p == nil {
 			return None, nil
 		}
 		if b := r.row(other, p.width); b != nil {
@@ -35,7 +42,7 @@ func (r *recogniser) linear(name string, n *onnx.Node) (Value, error) {
 		}
 	}
 	if n.Domain == "com.microsoft" && (n.OpType == "BiasGelu" || n.OpType == "FastGelu") && len(n.Inputs) == 2 {
-		p := r.product(r.s.g.producer(n.Inputs[0]))
+		p := r.plain(n.Inputs[0])
 		if p == nil {
 			return None, nil
 		}
@@ -66,24 +73,32 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 	if bias != nil {
 		b = bias.tensor
 	}
-	o.W = r.weight(p.w, linearName(p.w.tensor, b, p.node))
+	o.W = r.weight(p.w, r.linearNames(p.w.tensor, b, p.node)...)
 	if bias != nil {
-		biasName := b.Name
-		if anonymous(biasName) {
-			biasName = module(o.W.Name) + ".bias"
+		name := b.Name
+		if anonymous(name) {
+			name = module(o.W.Name) + ".bias"
 		}
-		o.Bias = r.weight(bias, biasName)
+		o.Bias = r.weight(bias, name)
 	}
 	return r.put(o)
 }
 
+// fusedActivations are what onnxruntime's optimiser folds into linear maps, by its names.
+var fusedActivations = map[string]string{"BiasGelu": "gelu", "FastGelu": "gelu_tanh", "Relu": "relu", "Tanh": "tanh"}
+
 // fused adds the activation that an optimiser folded into a linear map.
 func (r *recogniser) fused(x Value, op, name string, n *onnx.Node) (Value, error) {
-	f, ok := map[string]string{"BiasGelu": "gelu", "FastGelu": "gelu_tanh", "Relu": "relu", "Tanh": "tanh"}[op]
-	if !ok {
-		return None, nil
+	return r.put(&Activation{Origin: Origin{name, []*onnx.Node{n}}, X: x, Func: fusedActivations[op]})
+}
+
+// plain is the product that makes a value and adds nothing to it.
+func (r *recogniser) plain(name string) *product {
+	n := r.s.g.producer(name)
+	if p := r.product(n); p != nil && p.bias == nil && n.Attribute("activation") == nil {
+		return p
 	}
-	return r.put(&Activation{Origin: Origin{name, []*onnx.Node{n}}, X: x, Func: f})
+	return nil
 }
 
 // product matches x·W for an activation x and a weight W.

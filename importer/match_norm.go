@@ -25,10 +25,10 @@ func (r *recogniser) layerNorm(name string, n *onnx.Node) (Value, error) {
 		return None, nil
 	}
 	o := &LayerNorm{Origin: Origin{name, m.nodes}, Residual: None, Eps: float32(m.eps), Sum: m.x}
-	scope := scope(m.nodes[len(m.nodes)-1])
-	o.Gamma = r.weight(m.gamma, normName(m.gamma.tensor.Name, scope, ".weight"))
+	last := m.nodes[len(m.nodes)-1]
+	o.Gamma = r.weight(m.gamma, parameterName(m.gamma.tensor.Name, last, "weight"))
 	if m.beta != nil {
-		o.Beta = r.weight(m.beta, normName(m.beta.tensor.Name, scope, ".bias"))
+		o.Beta = r.weight(m.beta, parameterName(m.beta.tensor.Name, last, "bias"))
 	}
 	var err error
 	if a, b, ok := r.operands(r.s.g.producer(m.x), "Add"); ok && r.residual(a, b) && r.onlyUsedBy(m.x, m.nodes) {
@@ -64,19 +64,12 @@ func (r *recogniser) onlyUsedBy(name string, nodes []*onnx.Node) bool {
 			return false
 		}
 	}
-	for _, o := range r.s.g.file.Graph.Outputs {
+	for _, o := range r.s.g.model.Graph.Outputs {
 		if r.s.g.resolve(o.Name) == r.s.g.resolve(name) {
 			return false
 		}
 	}
 	return true
-}
-
-func normName(name, scope, suffix string) string {
-	if anonymous(name) && scope != "" {
-		return scope + suffix
-	}
-	return name
 }
 
 // normOp matches the operator LayerNormalization over the last axis.

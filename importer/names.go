@@ -20,30 +20,53 @@ func anonymous(name string) bool {
 	return strings.Contains(name, "::") || !strings.Contains(name, ".") || strings.HasPrefix(name, "/")
 }
 
-// scope is the module that a node belongs to by the path that TorchScript's exporter writes into its name:
-// "/encoder/layer.0/attention/self/query/MatMul" gives "encoder.layer.0.attention.self.query". It is empty for other names.
+// scopesKey is the metadata in which PyTorch's dynamo exporter keeps the modules that a node lies in, as a list in
+// Python's notation that ends with the function.
+const scopesKey = "pkg.torch.onnx.name_scopes"
+
+// scope is the module that a node belongs to: by the path that TorchScript's exporter writes into its name, of which
+// "/encoder/layer.0/attention/self/query/MatMul" gives "encoder.layer.0.attention.self.query", or by the metadata of the
+// dynamo exporter. It is empty for other nodes.
 func scope(n *onnx.Node) string {
-	path, ok := strings.CutPrefix(n.Name, "/")
-	if !ok {
-		return ""
+	if path, ok := strings.CutPrefix(n.Name, "/"); ok {
+		if i := strings.LastIndexByte(path, '/'); i >= 0 {
+			return strings.ReplaceAll(path[:i], "/", ".")
+		}
 	}
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
-		return ""
+	for _, p := range n.Metadata {
+		if p.Key == scopesKey {
+			scopes := strings.Split(strings.Trim(p.Value, "[]"), ", ")
+			if len(scopes) > 1 {
+				return strings.Trim(scopes[len(scopes)-2], "'\"")
+			}
+		}
 	}
-	return strings.ReplaceAll(path[:i], "/", ".")
+	return ""
 }
 
-// linearName recovers the Hugging Face name of a linear map's weight: its own, else its bias's module, else the node's
-// scope. It keeps the file's name where none of them tells.
-func linearName(w, bias *onnx.Tensor, n *onnx.Node) string {
-	switch {
-	case !anonymous(w.Name):
-		return w.Name
-	case bias != nil && !anonymous(bias.Name):
-		return module(bias.Name) + ".weight"
-	case scope(n) != "":
-		return scope(n) + ".weight"
+// parameterName is the name of a parameter of a node's module: its own unless that is the exporter's, else by the
+// node's scope, if that tells.
+func parameterName(own string, n *onnx.Node, kind string) string {
+	if !anonymous(own) {
+		return own
 	}
-	return w.Name
+	if s := scope(n); s != "" {
+		return s + "." + kind
+	}
+	return ""
+}
+
+// linearNames lists what the weight of a linear map may be called in Hugging Face's model, the most trustworthy first:
+// its own name, its bias's module and the node's scope. A bias with more users than the weight does not tell: exporters
+// keep one of several that are equal.
+func (r *recogniser) linearNames(w, bias *onnx.Tensor, n *onnx.Node) []string {
+	if !anonymous(w.Name) {
+		return []string{w.Name}
+	}
+	var names []string
+	users := func(t *onnx.Tensor) int { return len(r.s.g.users[t.Name]) }
+	if bias != nil && !anonymous(bias.Name) && users(bias) <= users(w) {
+		names = append(names, module(bias.Name)+".weight")
+	}
+	return append(names, parameterName(w.Name, n, "weight"))
 }

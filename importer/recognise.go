@@ -10,7 +10,8 @@ import (
 )
 
 // probes are the batch sizes and sequence lengths at which a graph is recognised. What holds for both, with sizes that
-// are coprime to each other, holds for the shape arithmetic of every exporter.
+// are coprime to each other, holds for the shape arithmetic of every exporter. Masks are looked at for a long sequence
+// too.
 var probes = [...]struct{ batch, seq int }{{2, 7}, {3, 5}}
 
 // recognise finds the encoder in a graph. It looks at what nodes compute rather than at how they are written: layouts
@@ -22,8 +23,9 @@ func (g *graph) recognise() (*Encoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := &recogniser{s: s, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
-			weights: map[*onnx.Tensor]*Weight{}, indexes: map[string]int{}, roots: map[string]string{}}
+		r := &recogniser{s: s, probe: i, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
+			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]bool{}, indexes: map[string]int{},
+			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{}}
 		if err := r.outputs(); err != nil {
 			return nil, err
 		}
@@ -40,25 +42,33 @@ func (g *graph) recognise() (*Encoder, error) {
 // recogniser builds the Encoder of one specialised graph.
 type recogniser struct {
 	s       *spec
+	probe   int // which of the probes it is
 	e       *Encoder
 	memo    map[string]Value
 	failed  map[string]error
 	weights map[*onnx.Tensor]*Weight
-	indexes map[string]int
-	roots   map[string]string
+	taken   map[string]bool     // names of weights
+	indexes map[string]int      // by value, into Encoder.Indexes
+	roots   map[string]string   // by value: what it is a function of
+	sums    map[string][]lookup // by value: the look-ups that it is the sum of
+	masks   map[string]error    // by the masks of an attention: what is wrong with them
 }
 
 // outputs recognises every output of the graph that it can; an error says why there is none.
 func (r *recogniser) outputs() error {
 	var errs []error
-	for _, o := range r.s.g.file.Graph.Outputs {
+	for _, o := range r.s.g.model.Graph.Outputs {
 		v, err := r.value(o.Name)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("output %q: %w", o.Name, err))
 			continue
 		}
-		_, tokens := r.tokens(o.Name)
-		r.e.Outputs = append(r.e.Outputs, Output{Name: o.Name, Value: v, Width: r.width(o.Name), Pooled: !tokens})
+		pooled, err := r.rows(o.Name, v)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("output %q: %w", o.Name, err))
+			continue
+		}
+		r.e.Outputs = append(r.e.Outputs, Output{Name: o.Name, Value: v, Width: r.width(o.Name), Pooled: pooled})
 	}
 	if len(r.e.Outputs) == 0 {
 		if len(errs) == 0 {
@@ -66,7 +76,30 @@ func (r *recogniser) outputs() error {
 		}
 		return errors.Join(errs...)
 	}
+	if len(errs) > 0 {
+		r.e.prune()
+	}
 	return nil
+}
+
+// rows tells whether an operation gives one row a sequence rather than one a token, and checks that the value that it
+// stands for has that shape.
+func (r *recogniser) rows(name string, v Value) (pooled bool, err error) {
+	for {
+		if _, pooled = r.e.Ops[v].(*First); pooled {
+			break
+		}
+		from := operandsOf(r.e.Ops[v])
+		if len(from) == 0 {
+			break
+		}
+		v = *from[0]
+	}
+	shape := r.s.value(name).Shape
+	if _, ok := r.tokens(name); ok && !pooled || pooled && len(shape) == 2 && shape[0] == r.s.batch {
+		return pooled, nil
+	}
+	return pooled, fmt.Errorf("%v holds no row for each token or sequence", r.s.value(name).Array)
 }
 
 // value returns the operation that computes an activation, adding it and what it needs to the encoder.
@@ -97,16 +130,15 @@ func (r *recogniser) match(name string) (Value, error) {
 	if n == nil || v == nil || v.kind != activation {
 		return None, fmt.Errorf("the value %q depends on no weight of the model", name)
 	}
+	if n.Outputs[0] != name {
+		return None, r.s.errorf(n, "its output %q, not the first one, is part of no block that graft recognises", name)
+	}
 	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.activation, r.embedding, r.layout, r.add} {
 		if v, err := m(name, n); err != nil || v != None {
 			return v, err
 		}
 	}
-	opset, err := r.s.g.opset(n)
-	if err != nil {
-		return None, err
-	}
-	return None, fmt.Errorf("%v (opset %d, %v): the operator is part of no block that graft recognises", n, opset, v.Array)
+	return None, r.s.errorf(n, "the operator, giving %v, is part of no block that graft recognises", v.Array)
 }
 
 // put appends an operation.
@@ -115,17 +147,26 @@ func (r *recogniser) put(o Op) (Value, error) {
 	return Value(len(r.e.Ops) - 1), nil
 }
 
-// weight is the parameter that a view shows, under the name that it gets where it is met first.
-func (r *recogniser) weight(v *view, name string) *Weight {
+// weight is the parameter that a view shows, under the first of some names that no other weight has, where it is met
+// first; its name in the file, which is nobody else's, stands at the end of them.
+func (r *recogniser) weight(v *view, names ...string) *Weight {
 	w := r.weights[v.tensor]
-	if w == nil {
-		w = &Weight{Name: name, Tensor: v.tensor}
-		for _, d := range v.tensor.Dims {
-			w.Shape = append(w.Shape, int(d))
-		}
-		r.weights[v.tensor] = w
-		r.e.Weights = append(r.e.Weights, w)
+	if w != nil {
+		return w
 	}
+	w = &Weight{Tensor: v.tensor}
+	for _, name := range append(names, v.tensor.Name) {
+		if other := r.s.g.inits[name]; name != "" && !r.taken[name] && (other == nil || other == v.tensor) {
+			w.Name = name
+			break
+		}
+	}
+	r.taken[w.Name] = true
+	for _, d := range v.tensor.Dims {
+		w.Shape = append(w.Shape, int(d))
+	}
+	r.weights[v.tensor] = w
+	r.e.Weights = append(r.e.Weights, w)
 	return w
 }
 
@@ -139,7 +180,7 @@ func (r *recogniser) operands(n *onnx.Node, types ...string) (a, b string, ok bo
 
 // row returns the weight that name shows if that is a vector of n elements.
 func (r *recogniser) row(name string, n int) *view {
-	if v := r.s.value(name); v != nil && v.kind == parameter && len(v.Shape) == 1 && v.Shape[0] == n {
+	if v := r.s.value(name); v != nil && len(v.Shape) == 1 && v.Shape[0] == n {
 		return v.param
 	}
 	return nil
@@ -183,24 +224,20 @@ func (r *recogniser) sides(n *onnx.Node, types ...string) (act, other string, ok
 // run applies nodes that move elements, one after another, to x: each takes the last one's output as first input.
 func (r *recogniser) run(chain []*onnx.Node, x *fold.Array) (*fold.Array, error) {
 	for _, n := range chain {
-		opset, err := r.s.g.opset(n)
-		if err != nil {
-			return nil, err
-		}
-		f, err := fold.Lookup(n, opset)
-		if err != nil {
-			return nil, err
-		}
-		c := fold.Call{Node: n, In: make([]*fold.Array, len(n.Inputs))}
+		inputs := make([]*fold.Array, len(n.Inputs))
 		for i, in := range n.Inputs {
 			if in != "" {
-				c.In[i] = r.s.value(in).Array
+				inputs[i] = r.s.value(in).Array
 			}
 		}
-		c.In[0] = x
-		out, err := f(c)
+		inputs[0] = x
+		f, err := r.s.g.function(n)
 		if err != nil {
-			return nil, fmt.Errorf("%v: %w", n, err)
+			return nil, err
+		}
+		out, err := f(fold.Call{Node: n, In: inputs})
+		if err != nil {
+			return nil, r.s.errorf(n, "%w", err)
 		}
 		x = out[0]
 	}
@@ -213,23 +250,44 @@ func sameStructure(a, b *Encoder) bool {
 		!slices.Equal(a.Layers, b.Layers) || !slices.Equal(a.Outputs, b.Outputs) {
 		return false
 	}
-	for i, o := range a.Ops {
-		switch x := o.(type) {
-		case *Linear:
-			y, ok := b.Ops[i].(*Linear)
-			if !ok || x.X != y.X || x.W.Tensor != y.W.Tensor || x.Trans != y.Trans {
-				return false
-			}
-		case *Attention:
-			y, ok := b.Ops[i].(*Attention)
-			if !ok || x.Q != y.Q || x.K != y.K || x.V != y.V || x.Heads != y.Heads || x.Scale != y.Scale {
-				return false
-			}
-		default:
-			if o.Where().Output != b.Ops[i].Where().Output {
-				return false
-			}
+	for i := range a.Ops {
+		if !sameOp(a.Ops[i], b.Ops[i]) {
+			return false
 		}
 	}
 	return true
+}
+
+// sameOp tells whether two operations compute the same of the same operands and weights.
+func sameOp(a, b Op) bool {
+	same := func(v, w *Value) bool { return *v == *w }
+	tensors := func(v, w *Weight) bool { return v == nil && w == nil || v != nil && w != nil && v.Tensor == w.Tensor }
+	if a.Where().Output != b.Where().Output || !slices.EqualFunc(operandsOf(a), operandsOf(b), same) ||
+		!slices.EqualFunc(weightsOf(a), weightsOf(b), tensors) {
+		return false
+	}
+	switch a := a.(type) {
+	case *Embedding:
+		b, ok := b.(*Embedding)
+		return ok && slices.Equal(a.Index, b.Index)
+	case *Linear:
+		b, ok := b.(*Linear)
+		return ok && a.Trans == b.Trans
+	case *LayerNorm:
+		b, ok := b.(*LayerNorm)
+		return ok && a.Eps == b.Eps
+	case *Activation:
+		b, ok := b.(*Activation)
+		return ok && a.Func == b.Func
+	case *Add:
+		_, ok := b.(*Add)
+		return ok
+	case *Attention:
+		b, ok := b.(*Attention)
+		return ok && a.Heads == b.Heads && a.Scale == b.Scale
+	case *First:
+		_, ok := b.(*First)
+		return ok
+	}
+	return false
 }

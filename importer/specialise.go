@@ -2,6 +2,8 @@ package importer
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -10,17 +12,21 @@ import (
 // spec is a graph specialised to one batch size and sequence length: every shape is fixed, and what depends on shapes
 // and constants alone is computed.
 type spec struct {
-	g           *graph
-	batch, seq  int
-	values      map[string]*specValue
-	activations []*onnx.Node // nodes that make activations, in order
+	g          *graph
+	batch, seq int
+	values     map[string]*specValue
+	folded     int // elements computed so far
 }
+
+// maxFolded bounds the elements that one specialisation computes, all arrays together: what a few nodes of a hostile
+// model ask for would otherwise fill the memory.
+const maxFolded = 1 << 25
 
 // specValue is a value of a specialised graph.
 type specValue struct {
 	*fold.Array
 	kind  valueKind
-	param *view // of kind parameter
+	param *view // of kind parameter; also of a constant that is an initialiser of one element, such as a bias
 }
 
 // valueKind says what a value depends on.
@@ -50,18 +56,8 @@ func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, e
 		}
 		s.values[in.Name] = &specValue{Array: a, kind: index}
 	}
-	for name, t := range g.inits {
-		v, err := weight(t)
-		if err != nil {
-			return nil, fmt.Errorf("initialiser %q: %w", name, err)
-		}
-		s.values[name] = v
-	}
 	for _, n := range g.nodes {
-		if want != nil && !want(n) {
-			continue
-		}
-		if copies(n) {
+		if want != nil && !want(n) || s.g.copies(n) {
 			continue
 		}
 		if err := s.eval(n); err != nil {
@@ -71,8 +67,14 @@ func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, e
 	return s, nil
 }
 
+// modelInputs are the inputs that a batch has values for.
+var modelInputs = []string{"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+
 // input is the shape of a model input: [batch, sequence], where the file does not fix other sizes.
 func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
+	if !slices.Contains(modelInputs, in.Name) {
+		return nil, fmt.Errorf("the model has an input %q; graft knows %s", in.Name, strings.Join(modelInputs, ", "))
+	}
 	if in.Type == nil || in.Type.Tensor == nil || in.Type.Tensor.Shape == nil {
 		return nil, fmt.Errorf("input %q has the type %v, want a tensor of known rank", in.Name, in.Type)
 	}
@@ -84,6 +86,9 @@ func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
 		if d.Known {
 			return nil, fmt.Errorf("input %q has the type %v with a fixed size: export the model with dynamic axes", in.Name, in.Type)
 		}
+	}
+	if t := in.Type.Tensor.Elem; t != onnx.Int64 && t != onnx.Int32 {
+		return nil, fmt.Errorf("input %q has the type %v, want int64", in.Name, in.Type)
 	}
 	return fold.Unknown(in.Type.Tensor.Elem, s.batch, s.seq), nil
 }
@@ -104,59 +109,71 @@ func weight(t *onnx.Tensor) (*specValue, error) {
 			}
 			return &specValue{Array: fold.Unknown(t.Type, shape...), kind: parameter, param: &view{tensor: t}}, nil
 		}
-	case onnx.String:
-		return nil, fmt.Errorf("a tensor of strings has no place in an encoder")
 	}
 	a, err := fold.FromTensor(t)
 	if err != nil {
 		return nil, err
 	}
-	return &specValue{Array: a, kind: constant}, nil
+	v := &specValue{Array: a, kind: constant}
+	if isFloat(t.Type) && n == 1 {
+		v.param = &view{tensor: t}
+	}
+	return v, nil
+}
+
+// operand is the value of a node's input: one made before, or an initialiser.
+func (s *spec) operand(name string) (*specValue, error) {
+	name = s.g.resolve(name)
+	if v := s.values[name]; v != nil {
+		return v, nil
+	}
+	t := s.g.inits[name]
+	if t == nil {
+		return nil, fmt.Errorf("input %q has no shape", name)
+	}
+	v, err := weight(t)
+	if err != nil {
+		return nil, fmt.Errorf("initialiser %q: %w", name, err)
+	}
+	s.values[name] = v
+	return v, nil
 }
 
 // eval gives the outputs of a node their shapes, and their elements where they are constant.
 func (s *spec) eval(n *onnx.Node) error {
-	opset, err := s.g.opset(n)
-	if err != nil {
-		return err
-	}
-	f, err := fold.Lookup(n, opset)
-	if err != nil {
-		return err
-	}
-	c := fold.Call{Node: n, In: make([]*fold.Array, len(n.Inputs))}
+	inputs := make([]*fold.Array, len(n.Inputs))
 	kind := constant
 	for i, name := range n.Inputs {
 		if name == "" {
 			continue
 		}
-		v := s.values[s.g.resolve(name)]
-		if v == nil {
-			return fmt.Errorf("%v: input %q has no shape", n, name)
+		v, err := s.operand(name)
+		if err != nil {
+			return fmt.Errorf("%v: %w", n, err)
 		}
-		c.In[i] = v.Array
+		inputs[i] = v.Array
 		kind = max(kind, v.kind)
 	}
 	if n.Domain == "" && (n.OpType == "Shape" || n.OpType == "Size") {
 		kind = constant // whatever it is the shape of
 	}
 	if kind == parameter {
-		if v := s.turn(n); v != nil {
+		if v := s.turn(n); v != nil && n.Outputs[0] != "" {
 			s.values[n.Outputs[0]] = v
 			return nil
 		}
 		kind = activation
 	}
-	out, err := f(c)
+	out, err := s.call(n, inputs)
 	if err != nil {
-		return fmt.Errorf("%v (opset %d): %w", n, opset, err)
+		return err
 	}
 	for i, name := range n.Outputs {
 		if name == "" {
 			continue
 		}
 		if i >= len(out) {
-			return fmt.Errorf("%v (opset %d): output %d is not known", n, opset, i)
+			return s.errorf(n, "output %d is not known", i)
 		}
 		v := &specValue{Array: out[i], kind: kind}
 		if v.Known() && kind == index {
@@ -164,10 +181,34 @@ func (s *spec) eval(n *onnx.Node) error {
 		}
 		s.values[name] = v
 	}
-	if kind == activation {
-		s.activations = append(s.activations, n)
-	}
 	return nil
+}
+
+// call applies a node to arrays.
+func (s *spec) call(n *onnx.Node, in []*fold.Array) ([]*fold.Array, error) {
+	f, err := s.g.function(n)
+	if err != nil {
+		return nil, err
+	}
+	out, err := f(fold.Call{Node: n, In: in})
+	if err != nil {
+		return nil, s.errorf(n, "%w", err)
+	}
+	for _, a := range out {
+		if a.Known() {
+			s.folded += a.Size()
+		}
+	}
+	if s.folded > maxFolded {
+		return nil, s.errorf(n, "the graph's constants are too large to fold")
+	}
+	return out, nil
+}
+
+// errorf names the node with its opset.
+func (s *spec) errorf(n *onnx.Node, format string, args ...any) error {
+	opset, _ := s.g.opset(n) // which it has, or there would be no spec
+	return fmt.Errorf("%v (opset %d): %w", n, opset, fmt.Errorf(format, args...))
 }
 
 // turn follows a weight through a node that only transposes or converts it.
@@ -178,11 +219,15 @@ func (s *spec) turn(n *onnx.Node) *specValue {
 	v := s.values[s.g.resolve(n.Inputs[0])]
 	switch n.OpType {
 	case "Cast":
-		if a := n.Attribute("to"); a != nil && isFloat(onnx.DataType(a.I)) {
-			return &specValue{Array: fold.Unknown(onnx.DataType(a.I), v.Shape...), kind: parameter, param: v.param}
+		a := n.Attribute("to")
+		if a == nil {
+			return nil
+		}
+		if to := onnx.DataType(a.I); to == v.Type || isFloat(to) && to.Bits() > v.Type.Bits() { // and loses nothing
+			return &specValue{Array: fold.Unknown(to, v.Shape...), kind: parameter, param: v.param}
 		}
 	case "Transpose":
-		if p := n.Attribute("perm"); len(v.Shape) == 2 && (p == nil || len(p.Ints) == 2 && p.Ints[0] == 1 && p.Ints[1] == 0) {
+		if p := n.Attribute("perm"); len(v.Shape) == 2 && (p == nil || slices.Equal(p.Ints, []int64{1, 0})) {
 			return &specValue{Array: fold.Unknown(v.Type, v.Shape[1], v.Shape[0]), kind: parameter,
 				param: &view{v.param.tensor, !v.param.trans}}
 		}
@@ -215,35 +260,27 @@ func (s *spec) compute(name string, memo map[string]*fold.Array) (*fold.Array, e
 	if v.kind != index || n == nil {
 		return nil, fmt.Errorf("the value %q cannot be computed from the model's inputs", name)
 	}
-	opset, err := s.g.opset(n)
-	if err != nil {
-		return nil, err
-	}
-	f, err := fold.Lookup(n, opset)
-	if err != nil {
-		return nil, err
-	}
-	c := fold.Call{Node: n, In: make([]*fold.Array, len(n.Inputs))}
+	inputs := make([]*fold.Array, len(n.Inputs))
 	for i, in := range n.Inputs {
 		if in == "" {
 			continue
 		}
-		if c.In[i], err = s.compute(in, memo); err != nil {
+		var err error
+		if inputs[i], err = s.compute(in, memo); err != nil {
 			return nil, err
 		}
 	}
-	out, err := f(c)
+	out, err := s.call(n, inputs)
 	if err != nil {
-		return nil, fmt.Errorf("%v (opset %d): %w", n, opset, err)
+		return nil, err
 	}
 	for i, o := range n.Outputs {
-		if o == "" || i >= len(out) {
-			continue
+		if o != "" && i < len(out) && out[i].Known() {
+			memo[o] = out[i]
 		}
-		if !out[i].Known() {
-			return nil, fmt.Errorf("%v (opset %d): this operator cannot be computed on the host", n, opset)
-		}
-		memo[o] = out[i]
+	}
+	if memo[name] == nil {
+		return nil, s.errorf(n, "this operator cannot be computed on the host")
 	}
 	return memo[name], nil
 }

@@ -96,6 +96,7 @@ func TestHostileNodesAreRefused(t *testing.T) {
 		{"Slice", []*Array{f(4), vector(0), vector(1), vector(1)}, nil, "outside of rank"},
 		{"Slice", []*Array{f(4), vector(0, 0), vector(1, 1), vector(0, -1)}, nil, "given twice"},
 		{"Slice", []*Array{f(4), vector(0), vector(1), vector(0), vector(0)}, nil, "step 0"},
+		{"Slice", []*Array{f(4), ints64(nil, 0), vector(1)}, nil, "not a vector"},
 		{"Slice", []*Array{f(4), f(1), f(1)}, nil, "want int32 or int64"},
 		{"Gather", []*Array{f(4), f(1)}, nil, "want int32 or int64"},
 		{"Gather", []*Array{f(), i(1)}, nil, "outside of rank"},

@@ -43,6 +43,9 @@ func sliceAttr(c Call) ([]*Array, error) {
 func sliceInput(c Call) ([]*Array, error) {
 	var x [4][]int64
 	for i := range x {
+		if in := c.in(i + 1); in != nil && len(in.Shape) != 1 {
+			return nil, fmt.Errorf("input %d, %v, is not a vector", i+1, in)
+		}
 		v, _, err := c.vector(i + 1)
 		if err != nil {
 			return nil, err

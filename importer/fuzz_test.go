@@ -1,0 +1,89 @@
+package importer_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+	"github.com/seed-aefebe89/graft/importer/onnx/random"
+)
+
+// tiny is the least encoder of an opset, so that a fuzzer meets more of graph than of weights.
+func tiny(tb testing.TB, opset int) *onnx.Model {
+	m, err := random.Encoder(1, random.Config{VocabSize: 6, HiddenSize: 4, NumHiddenLayers: 1, NumAttentionHeads: 2,
+		IntermediateSize: 3, MaxPositionEmbeddings: 8, Opset: opset})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return clone(tb, m)
+}
+
+// use imports a model and uses what comes of it: there is no panic, and what there is holds together.
+func use(t *testing.T, m *onnx.Model) {
+	e, err := importer.EncoderOf(m)
+	if err != nil {
+		return
+	}
+	if len(e.Outputs) == 0 {
+		t.Error("an encoder without an output")
+	}
+	for i, o := range e.Ops {
+		if o.Where().Output == "" {
+			t.Errorf("operation %d has no name", i)
+		}
+		if l, ok := o.(*importer.Linear); ok && (l.In() <= 0 || l.Out() <= 0 || int(l.X) >= i) {
+			t.Errorf("operation %d: %+v", i, l)
+		}
+	}
+	names := map[string]bool{}
+	for _, w := range e.Weights {
+		if w.Name == "" || names[w.Name] {
+			t.Errorf("a weight is named %q", w.Name)
+		}
+		names[w.Name] = true
+	}
+	for i := range e.Indexes {
+		for _, n := range []int{0, 1, 5} {
+			rows, err := e.Indexes[i].Rows(make([]int32, n), nil)
+			if err == nil && len(rows) != n {
+				t.Errorf("index %d gives %d rows for %d tokens", i, len(rows), n)
+			}
+		}
+	}
+}
+
+// FuzzModel imports models that are changed byte by byte.
+func FuzzModel(f *testing.F) {
+	for _, opset := range []int{11, 17, 20} {
+		b, err := tiny(f, opset).Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := onnx.Decode(b); err == nil {
+			use(t, m)
+		}
+	})
+}
+
+// FuzzMutants imports models that are changed node by node.
+func FuzzMutants(f *testing.F) {
+	base := map[uint8]*onnx.Model{}
+	for i, opset := range []int{11, 13, 17, 20} {
+		base[uint8(i)] = tiny(f, opset)
+		for seed := range uint64(8) {
+			f.Add(uint8(i), seed, uint8(1+seed))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, seed uint64, changes uint8) {
+		m := clone(t, base[which%4])
+		x := mutator{rand.New(rand.NewPCG(seed, 0)), m}
+		for range changes % 12 {
+			x.mutate()
+		}
+		use(t, m)
+	})
+}

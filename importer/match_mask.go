@@ -1,0 +1,164 @@
+package importer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-aefebe89/graft/importer/fold"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// mask is a term of the scores that depends on the model's inputs.
+type mask struct {
+	name  string
+	kind  maskKind
+	scale float64 // what the scores are multiplied by after it
+}
+
+type maskKind int
+
+const (
+	added     maskKind = iota // 0 lets through, a large negative number hides
+	keepWhere                 // a condition that lets through
+	hideWhere                 // a condition that hides
+)
+
+// hidden is the largest number that hides a score from the softmax: e⁻⁸⁸ is the least that float32 tells from zero.
+const hidden = -1000
+
+// longest is the sequence length at which masks are looked at, beside the probes', where the model takes as much: a
+// window of local attention shows there.
+const longest = 1024
+
+// onlyPadding checks that the masks of an attention of h heads hide the padding of each sequence and nothing else, by
+// computing them for batches of several lengths.
+func (r *recogniser) onlyPadding(soft *onnx.Node, masks []mask, h int) error {
+	key := fmt.Sprint(masks, h)
+	err, known := r.masks[key]
+	if !known {
+		err = r.checkMasks(masks, h)
+		r.masks[key] = err
+	}
+	if err != nil {
+		return fmt.Errorf("%v: its mask: %w", soft, err)
+	}
+	return nil
+}
+
+func (r *recogniser) checkMasks(masks []mask, h int) error {
+	for trial := range r.s.seq {
+		lengths := r.s.lengths(trial)
+		arrays, shape, err := r.s.compared(masks, h, lengths)
+		if err == nil {
+			err = r.s.hidesPadding(masks, arrays, shape, lengths)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if r.probe > 0 {
+		return nil
+	}
+	var names []string
+	for _, m := range masks {
+		names = append(names, m.name)
+	}
+	need, _ := r.s.g.closure(names...)
+	for n := longest; n > r.s.seq; n /= 2 {
+		lengths := []int{n - n/4}
+		s, err := r.s.g.specialise(1, n, func(n *onnx.Node) bool { return need[n] })
+		if err != nil {
+			continue // more than the model takes
+		}
+		arrays, shape, err := s.compared(masks, h, lengths)
+		if err != nil {
+			continue
+		}
+		return s.hidesPadding(masks, arrays, shape, lengths)
+	}
+	return nil
+}
+
+// compared computes the masks for a batch of sequences of some lengths, and the shape that they have together.
+func (s *spec) compared(masks []mask, h int, lengths []int) (arrays []*fold.Array, shape []int, err error) {
+	memo := s.feeds(lengths)
+	shape = []int{1, 1, 1, 1}
+	for _, m := range masks {
+		a, err := s.compute(m.name, memo)
+		if err == nil {
+			shape, err = fold.Broadcast(shape, a.Shape)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		arrays = append(arrays, a)
+	}
+	scores := []int{s.batch, h, s.seq, s.seq}
+	if full, err := fold.Broadcast(shape, scores); err != nil || !slices.Equal(full, scores) {
+		return nil, nil, fmt.Errorf("its shape %v does not broadcast to the scores' %v", shape, scores)
+	}
+	if shape[1] > fold.MaxElements/(shape[0]*shape[2]*shape[3]) {
+		return nil, nil, fmt.Errorf("its shape %v is too large to look at", shape)
+	}
+	return arrays, shape, nil
+}
+
+// hidesPadding checks masks that were computed for sequences of some lengths.
+func (s *spec) hidesPadding(masks []mask, arrays []*fold.Array, shape, lengths []int) error {
+	open := make([]bool, shape[0]*shape[1]*shape[2]*shape[3])
+	for i := range open {
+		open[i] = true
+	}
+	for i, m := range masks {
+		if err := m.apply(arrays[i], shape, open); err != nil {
+			return fmt.Errorf("%q: %w", m.name, err)
+		}
+	}
+	for seq, length := range lengths {
+		if err := onlyKeys(open, shape, seq, length, s.seq, s.g.input("attention_mask")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onlyKeys checks the scores of one sequence of a batch: real tokens see the real ones of n, and no padding where a mask
+// tells of it. A dimension of 1 stands for all of the scores'.
+func onlyKeys(open []bool, shape []int, seq, length, n int, masked bool) error {
+	at := func(i, d int) int { return min(i, shape[d]-1) }
+	for head := range shape[1] {
+		for query := range min(shape[2], length) {
+			row := ((at(seq, 0)*shape[1]+head)*shape[2] + query) * shape[3]
+			for key := range n {
+				if sees := open[row+at(key, 3)]; sees != (key < length || !masked) {
+					return fmt.Errorf("token %d of a sequence of %d sees token %d: %t, where graft expects attention "+
+						"that only padding limits", query, length, key, sees)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// apply closes the scores that the mask hides.
+func (m mask) apply(a *fold.Array, shape []int, open []bool) error {
+	full, err := fold.Expand(a, shape)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		v := full.At(i)
+		switch {
+		case m.kind == keepWhere:
+			open[i] = open[i] && v != 0
+		case m.kind == hideWhere:
+			open[i] = open[i] && v == 0
+		case v*m.scale == 0:
+		case v*m.scale <= hidden:
+			open[i] = false
+		default:
+			return fmt.Errorf("it adds %g to a score, which neither lets through nor hides", v*m.scale)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package importer
+
+import "slices"
+
+// operandsOf returns where an operation keeps its operands.
+func operandsOf(o Op) []*Value {
+	switch o := o.(type) {
+	case *Linear:
+		return []*Value{&o.X}
+	case *LayerNorm:
+		return []*Value{&o.X, &o.Residual}
+	case *Activation:
+		return []*Value{&o.X}
+	case *Add:
+		return []*Value{&o.A, &o.B}
+	case *Attention:
+		return []*Value{&o.Q, &o.K, &o.V}
+	case *First:
+		return []*Value{&o.X}
+	}
+	return nil
+}
+
+// weightsOf lists an operation's weights; some may be nil.
+func weightsOf(o Op) []*Weight {
+	switch o := o.(type) {
+	case *Embedding:
+		return o.Tables
+	case *Linear:
+		return []*Weight{o.W, o.Bias}
+	case *LayerNorm:
+		return []*Weight{o.Gamma, o.Beta}
+	}
+	return nil
+}
+
+// prune drops what no output needs: the operations of outputs that were not recognised to the end, their weights and
+// their indexes.
+func (e *Encoder) prune() {
+	used := make([]bool, len(e.Ops))
+	for _, o := range e.Outputs {
+		used[o.Value] = true
+	}
+	for i := len(e.Ops) - 1; i >= 0; i-- { // operands come before
+		for _, v := range operandsOf(e.Ops[i]) {
+			if used[i] && *v != None {
+				used[*v] = true
+			}
+		}
+	}
+	now := make([]Value, len(e.Ops)) // where each operation moves
+	var ops []Op
+	weights := map[*Weight]bool{}
+	for i, o := range e.Ops {
+		if !used[i] {
+			continue
+		}
+		now[i] = Value(len(ops))
+		ops = append(ops, o)
+		for _, v := range operandsOf(o) {
+			if *v != None {
+				*v = now[*v]
+			}
+		}
+		for _, w := range weightsOf(o) {
+			weights[w] = true
+		}
+	}
+	for i := range e.Outputs {
+		e.Outputs[i].Value = now[e.Outputs[i].Value]
+	}
+	e.Ops = ops
+	e.Weights = slices.DeleteFunc(e.Weights, func(w *Weight) bool { return !weights[w] })
+	e.pruneIndexes()
+}
+
+// pruneIndexes drops the indexes that no embedding refers to.
+func (e *Encoder) pruneIndexes() {
+	var indexes []Index
+	now := map[int]int{}
+	for _, o := range e.Ops {
+		x, ok := o.(*Embedding)
+		if !ok {
+			continue
+		}
+		for k, i := range x.Index {
+			if _, ok := now[i]; !ok {
+				now[i] = len(indexes)
+				indexes = append(indexes, e.Indexes[i])
+			}
+			x.Index[k] = now[i]
+		}
+	}
+	e.Indexes = indexes
+}

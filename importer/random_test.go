@@ -1,0 +1,96 @@
+package importer_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx/random"
+)
+
+func TestRandomEncodersOfEveryOpsetAreRecognised(t *testing.T) {
+	for opset := 11; opset <= 20; opset++ {
+		t.Run(fmt.Sprint(opset), func(t *testing.T) {
+			m := encoder(t, opset)
+			e := recognise(t, m)
+			checkLayers(t, e, 2)
+			if w := weightNames(e); !slices.Equal(w, expectedNames(small)) {
+				t.Errorf("weights %q,\nwant %q", w, expectedNames(small))
+			}
+			if len(e.Outputs) != 2 || e.Outputs[0].Pooled || !e.Outputs[1].Pooled || e.Outputs[0].Width != 12 {
+				t.Errorf("outputs %v", e.Outputs)
+			}
+			for _, l := range e.Layers {
+				a := e.Ops[l.Attention].(*importer.Attention)
+				if a.Heads != 3 || a.Scale != 0.5 {
+					t.Errorf("%d heads, scale %v", a.Heads, a.Scale)
+				}
+				if n := e.Ops[l.Norm1].(*importer.LayerNorm); n.Eps != 1e-12 || n.Beta == nil {
+					t.Errorf("eps %v, beta %v", n.Eps, n.Beta)
+				}
+			}
+			t.Run("numbers", func(t *testing.T) {
+				needRuntime(t)
+				agree(t, m, e, texts(1, small.VocabSize, 2, 7, 1, 16))
+			})
+		})
+	}
+}
+
+// expectedNames are Hugging Face's names of the parameters of a BERT with a pooler, sorted.
+func expectedNames(c random.Config) []string {
+	names := []string{"pooler.dense.weight", "pooler.dense.bias", "embeddings.LayerNorm.weight", "embeddings.LayerNorm.bias"}
+	for _, t := range []string{"word", "position", "token_type"} {
+		names = append(names, "embeddings."+t+"_embeddings.weight")
+	}
+	for i := range c.NumHiddenLayers {
+		for _, m := range []string{"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+			"attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"} {
+			for _, kind := range []string{"weight", "bias"} {
+				names = append(names, fmt.Sprintf("encoder.layer.%d.%s.%s", i, m, kind))
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// weightNames are the names of an encoder's weights, sorted.
+func weightNames(e *importer.Encoder) []string {
+	var names []string
+	for _, w := range e.Weights {
+		names = append(names, w.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// checkLayers checks that n whole layers were found, one upon the other, and the hidden states between them.
+func checkLayers(t *testing.T, e *importer.Encoder, n int) {
+	t.Helper()
+	if len(e.Layers) != n || len(e.Hidden) != n+1 {
+		t.Fatalf("%d layers and %d hidden states, want %d layers", len(e.Layers), len(e.Hidden), n)
+	}
+	for i, l := range e.Layers {
+		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.Attention, l.AttentionOutput, l.Norm1, l.Up, l.Down, l.Norm2} {
+			if v == importer.None {
+				t.Fatalf("layer %d lacks a part: %+v", i, l)
+			}
+		}
+		q, k, v := e.Ops[l.Query].(*importer.Linear), e.Ops[l.Key].(*importer.Linear), e.Ops[l.Value].(*importer.Linear)
+		a, o := e.Ops[l.Attention].(*importer.Attention), e.Ops[l.AttentionOutput].(*importer.Linear)
+		n1, n2 := e.Ops[l.Norm1].(*importer.LayerNorm), e.Ops[l.Norm2].(*importer.LayerNorm)
+		up, down := e.Ops[l.Up].(*importer.Linear), e.Ops[l.Down].(*importer.Linear)
+		f, isF := e.Ops[down.X].(*importer.Activation)
+		in := e.Hidden[i]
+		if q.X != in || k.X != in || v.X != in || a.Q != l.Query || a.K != l.Key || a.V != l.Value || o.X != l.Attention ||
+			n1.X != l.AttentionOutput || n1.Residual != in || up.X != l.Norm1 || !isF || f.X != l.Up ||
+			n2.X != l.Down || n2.Residual != l.Norm1 || e.Hidden[i+1] != l.Norm2 {
+			t.Errorf("layer %d is %+v between %v", i, l, e.Hidden)
+		}
+		if q.In() != k.In() || up.Out() != down.In() || o.Out() != q.In() {
+			t.Errorf("layer %d: widths %d %d %d %d", i, q.In(), k.In(), up.Out(), down.In())
+		}
+	}
+}
