@@ -1,12 +1,14 @@
 package export
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-aefebe89/graft/graph/kernel"
@@ -25,6 +27,7 @@ import (
 const (
 	hubTensors     = "adapter.safetensors"
 	hubHeadTensors = "model_head.safetensors"
+	hubTop         = "top"            // graft's own architecture, which AdapterHub does not know
 	hubVersion     = "adapters.1.3.0" // whose names and defaults these are
 )
 
@@ -66,6 +69,15 @@ type hubConfig struct {
 // hubScale is a factor, or "learned" or "channel", which are refused.
 type hubScale float64
 
+// MarshalJSON implements json.Marshaler: AdapterHub takes a number for a factor only if it has a decimal point.
+func (s hubScale) MarshalJSON() ([]byte, error) {
+	b := strconv.AppendFloat(nil, float64(s), 'g', -1, 64)
+	if !bytes.ContainsAny(b, ".e") {
+		b = append(b, ".0"...)
+	}
+	return b, nil
+}
+
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *hubScale) UnmarshalJSON(b []byte) error {
 	var f float64
@@ -78,7 +90,7 @@ func (s *hubScale) UnmarshalJSON(b []byte) error {
 
 // hubHead is head_config.json.
 type hubHead struct {
-	Config     any            `json:"config"`
+	Config     *hubNamedHead  `json:"config"` // null for the one head of a transformers class
 	HiddenSize int            `json:"hidden_size"`
 	Label2ID   map[string]int `json:"label2id"`
 	ModelClass string         `json:"model_class"`
@@ -87,6 +99,14 @@ type hubHead struct {
 	Name       any            `json:"name"`
 	NumLabels  int            `json:"num_labels"`
 	Version    string         `json:"version"`
+}
+
+// hubNamedHead is the configuration of a head of AdapterHub's own model classes, whose tensors are
+// heads.<name>.1.weight and heads.<name>.1.bias, behind a dropout at 0.
+type hubNamedHead struct {
+	HeadType string         `json:"head_type"`
+	Layers   int            `json:"layers"`
+	Label2ID map[string]int `json:"label2id"`
 }
 
 // hubActivations are AdapterHub's names.
@@ -99,14 +119,17 @@ func writeAdapterHub(dir string, d *Delta, m peft.Bottleneck, base *importer.Mod
 	if last == "" {
 		return errors.New("the base's layers were not recognised")
 	}
-	class := "BertForTokenClassification"
-	if len(base.Config.Architectures) > 0 {
-		class = base.Config.Architectures[0]
-	}
+	class := taskClasses[base.Config.ModelType]
 	file := hubFile{HiddenSize: hidden, ModelClass: class, ModelName: filepath.Base(base.Dir), ModelType: base.Config.ModelType,
 		Name: d.Name, Version: hubVersion}
 	file.Config = hubConfig{OutputAdapter: true, ReductionFactor: float64(hidden) / float64(m.Size), NonLinearity: hubActivations[m.Activation],
 		OriginalLNBefore: true, OriginalLNAfter: true, InitWeights: "bert", Scaling: 1, ResidualBeforeLN: true, LeaveOut: []int{}}
+	if m.Where == peft.Top && layers < len(base.Layers) {
+		// Layers that share their weights share an adapter too: one after the last cannot be said, and AdapterHub is to
+		// refuse the file.
+		top := hubTop
+		file.Config.Architecture = &top
+	}
 	if m.Where == peft.Top {
 		file.Config.OriginalLNAfter, file.Config.ResidualBeforeLN = false, false
 		for i := range layers - 1 {
@@ -126,6 +149,7 @@ func writeAdapterHub(dir string, d *Delta, m peft.Bottleneck, base *importer.Mod
 		if place == topPlace(places) {
 			place = last
 		}
+		place = hubModule(base, place)
 		part = strings.Replace(part, "down.", "down.0.", 1)
 		adapter = append(adapter, safetensors.F32(fmt.Sprintf("%s%s.adapters.%s.adapter_%s", prefix(base), place, d.Name, part), t.Data, t.Shape...))
 	}
@@ -155,6 +179,26 @@ func hubPlaces(places []peft.Place) (hidden, layers int, last string) {
 		}
 	}
 	return hidden, layers, last
+}
+
+// hubModule is the module in which AdapterHub keeps the adapters of a layer's output.
+func hubModule(m *importer.Model, place string) string {
+	switch m.Config.ModelType {
+	case "distilbert":
+		return strings.TrimSuffix(place, ".ffn") + ".output_adapters"
+	case "albert":
+		return place + ".output_adapters"
+	}
+	return place
+}
+
+// fromHubModule is the inverse of hubModule.
+func fromHubModule(m *importer.Model, module string) string {
+	place, ok := strings.CutSuffix(module, ".output_adapters")
+	if ok && m.Config.ModelType == "distilbert" {
+		return place + ".ffn"
+	}
+	return place
 }
 
 func topPlace(places []peft.Place) string {
@@ -188,7 +232,7 @@ func readAdapterHub(dir string, config []byte, d *Delta, base *importer.Model, p
 		if !ok {
 			return fmt.Errorf("%s: the tensor %q is no part of a bottleneck called %q", hubTensors, t.Name, file.Name)
 		}
-		place = local(base, place)
+		place = fromHubModule(base, local(base, place))
 		if m.Where == peft.Top && place == last {
 			place = topPlace(places)
 		}
@@ -209,11 +253,6 @@ func readHubHead(dir string, d *Delta, base *importer.Model) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range f.Tensors {
-		if err := d.take(t.Name, t); err != nil {
-			return fmt.Errorf("%s: %w", hubHeadTensors, err)
-		}
-	}
 	var head hubHead
 	b, err := os.ReadFile(filepath.Join(dir, "head_config.json"))
 	if err != nil {
@@ -221,6 +260,22 @@ func readHubHead(dir string, d *Delta, base *importer.Model) error {
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
 		return fmt.Errorf("head_config.json: %w", err)
+	}
+	own := ""
+	if c := head.Config; c != nil {
+		if c.HeadType != "tagging" || c.Layers != 1 {
+			return fmt.Errorf("head_config.json: a head of type %q with %d layers is not known: graft knows tagging with 1", c.HeadType, c.Layers)
+		}
+		own, head.Label2ID = fmt.Sprintf("heads.%v.1.", head.Name), c.Label2ID
+	}
+	for _, t := range f.Tensors {
+		name := t.Name
+		if rest, ok := strings.CutPrefix(name, own); ok && own != "" {
+			name = "classifier." + rest
+		}
+		if err := d.take(name, t); err != nil {
+			return fmt.Errorf("%s: %w", hubHeadTensors, err)
+		}
 	}
 	names := map[int]string{}
 	for l, i := range head.Label2ID {
@@ -237,7 +292,7 @@ func (c hubConfig) method(hidden, layers int) (peft.Bottleneck, error) {
 	if c.Architecture != nil {
 		arch = *c.Architecture
 	}
-	if arch != "" {
+	if arch != "" && arch != hubTop {
 		return m, fmt.Errorf("architecture %q is a method that graft does not know in this layout", arch)
 	}
 	if c.ReductionFactor > 0 {

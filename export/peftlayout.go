@@ -28,7 +28,6 @@ type peftConfig struct {
 	BaseModel     string             `json:"base_model_name_or_path"`
 	Bias          string             `json:"bias"`
 	FanInFanOut   bool               `json:"fan_in_fan_out"`
-	ID2Label      map[int]string     `json:"id2label,omitempty"` // graft's own; PEFT ignores what it does not know
 	InferenceMode bool               `json:"inference_mode"`
 	Alpha         float64            `json:"lora_alpha"`
 	Dropout       float64            `json:"lora_dropout"`
@@ -59,12 +58,9 @@ func (t *targets) UnmarshalJSON(b []byte) error {
 func writePEFT(dir string, d *Delta, m peft.LoRA, base *importer.Model) error {
 	c := peftConfig{Bias: "none", InferenceMode: true, Alpha: m.Alpha, ModulesToSave: []string{"classifier", "score"}, Type: "LORA",
 		R: m.R, RankPattern: m.Ranks, AlphaPattern: map[string]float64{}, Targets: m.Targets, TaskType: "TOKEN_CLS",
-		BaseModel: filepath.Base(base.Dir), ID2Label: map[int]string{}}
+		BaseModel: filepath.Base(base.Dir)}
 	if c.RankPattern == nil {
 		c.RankPattern = map[string]int{}
-	}
-	for i, l := range d.Labels {
-		c.ID2Label[i] = l
 	}
 	var ts []safetensors.Tensor
 	for _, t := range d.Tensors {
@@ -113,7 +109,7 @@ func readPEFT(dir string, config []byte, d *Delta, base *importer.Model, _ []pef
 			return fmt.Errorf("%s: %w", peftTensors, err)
 		}
 	}
-	d.Labels = labelNames(c.ID2Label, d, base)
+	d.Labels = labelNames(nil, d, base)
 	return nil
 }
 

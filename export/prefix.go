@@ -31,3 +31,12 @@ func prefix(m *importer.Model) string {
 func local(m *importer.Model, name string) string {
 	return strings.TrimPrefix(name, prefix(m))
 }
+
+// taskClasses are transformers' classes for token classification, by model_type.
+var taskClasses = map[string]string{
+	"bert": "BertForTokenClassification", "roberta": "RobertaForTokenClassification", "xlm-roberta": "XLMRobertaForTokenClassification",
+	"camembert": "CamembertForTokenClassification", "distilbert": "DistilBertForTokenClassification",
+	"electra": "ElectraForTokenClassification", "albert": "AlbertForTokenClassification",
+	"deberta-v2": "DebertaV2ForTokenClassification", "mpnet": "MPNetForTokenClassification",
+	"modernbert": "ModernBertForTokenClassification",
+}
