@@ -17,11 +17,11 @@ import (
 )
 
 // WriteBase writes a primed base as a model folder of the original's layout: the ONNX file with those weights replaced
-// that trained holds, by the initialiser's name, in the file's own shape, and the tokenizer and configuration beside it.
+// that trained holds, in the file's own shape, and the tokenizer and configuration beside it.
 //
 // Trained weights are stored as float32. Where the original keeps one in half precision behind a Cast, the Cast goes;
 // where the graph computes in half precision itself, the trained values could not be kept, which is an error.
-func WriteBase(dir string, m *importer.Model, trained map[string][]float32) error {
+func WriteBase(dir string, m *importer.Model, trained map[*importer.Weight][]float32) error {
 	if same, err := sameFolder(dir, m.Dir); err != nil || same {
 		return errors.Join(err, errIf(same, "%s is the base's own folder, which is never written to", dir))
 	}
@@ -29,7 +29,13 @@ func WriteBase(dir string, m *importer.Model, trained map[string][]float32) erro
 	if err != nil {
 		return err
 	}
-	model, err := withWeights(m.File.Model, trained)
+	named := map[string][]float32{}
+	for w, x := range trained {
+		for _, t := range append([]*onnx.Tensor{w.Tensor}, w.Copies...) {
+			named[t.Name] = x
+		}
+	}
+	model, err := withWeights(m.File.Model, named)
 	if err != nil {
 		return fmt.Errorf("writing the primed base: %w", err)
 	}

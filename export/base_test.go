@@ -24,7 +24,7 @@ func TestPrimedBaseKeepsTheLayout(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Close()
-			trained := map[string][]float32{}
+			trained := map[*importer.Weight][]float32{}
 			for i, w := range m.Weights {
 				if i%3 == 1 {
 					x, err := w.Tensor.Float32s()
@@ -35,7 +35,7 @@ func TestPrimedBaseKeepsTheLayout(t *testing.T) {
 					for k := range y {
 						y[k] = x[k] + float32(k%7)*0.001
 					}
-					trained[w.Tensor.Name] = y
+					trained[w] = y
 				}
 			}
 			dir := filepath.Join(t.TempDir(), "primed")
@@ -51,7 +51,7 @@ func TestPrimedBaseKeepsTheLayout(t *testing.T) {
 				t.Fatalf("%d weights, want %d", len(got.Weights), len(m.Weights))
 			}
 			for i, w := range m.Weights {
-				want, ok := trained[w.Tensor.Name]
+				want, ok := trained[w]
 				if !ok {
 					if want, err = w.Tensor.Float32s(); err != nil {
 						t.Fatal(err)
@@ -75,6 +75,48 @@ func TestPrimedBaseKeepsTheLayout(t *testing.T) {
 				t.Errorf("external data %t, want %t", err == nil, external)
 			}
 		})
+	}
+}
+
+// Where layers share a weight that the file holds several times, all of its copies are trained.
+func TestPrimedBaseKeepsCopiesEqual(t *testing.T) {
+	m, err := importer.Open(testutil.Copied(t, testutil.Shared(t, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	trained, copies := map[*importer.Weight][]float32{}, 0
+	for _, w := range m.Weights {
+		n, err := w.Tensor.Len()
+		if err != nil {
+			t.Fatal(err)
+		}
+		trained[w] = make([]float32, n)
+		trained[w][0] = 7
+		copies += len(w.Copies)
+	}
+	if copies == 0 {
+		t.Fatal("no weight has copies")
+	}
+	dir := filepath.Join(t.TempDir(), "primed")
+	if err := export.WriteBase(dir, m, trained); err != nil {
+		t.Fatal(err)
+	}
+	got, err := importer.Open(filepath.Join(dir, filepath.Base(m.Path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	for _, w := range m.Weights {
+		for _, c := range append(w.Copies, w.Tensor) {
+			x, err := got.File.Graph.Initializer(c.Name).Float32s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if x[0] != 7 {
+				t.Errorf("%s of %s was not trained", c.Name, w.Name)
+			}
+		}
 	}
 }
 

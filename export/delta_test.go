@@ -177,8 +177,8 @@ func TestAWrongBaseIsRefusedWithTheTensor(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "primed")
 	const name = "encoder.layer.1.output.LayerNorm.bias"
-	x := make([]float32, 32)
-	if err := export.WriteBase(dir, a, map[string][]float32{name: x}); err != nil {
+	i := slices.IndexFunc(a.Weights, func(w *importer.Weight) bool { return w.Name == name })
+	if err := export.WriteBase(dir, a, map[*importer.Weight][]float32{a.Weights[i]: make([]float32, 32)}); err != nil {
 		t.Fatal(err)
 	}
 	b, err := importer.Open(filepath.Join(dir, filepath.Base(a.Path)))

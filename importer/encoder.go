@@ -103,11 +103,13 @@ type First struct {
 	X Value
 }
 
-// Weight is a parameter of the base: one initialiser of the file.
+// Weight is a parameter of the base: one initialiser of the file, or several equal ones where layers share it and the
+// exporter wrote it for each of them.
 type Weight struct {
 	Name   string // its Hugging Face name: "encoder.layer.0.attention.self.query.weight"
 	Tensor *onnx.Tensor
-	Shape  []int // as the file has it
+	Copies []*onnx.Tensor // the others
+	Shape  []int          // as the file has it
 }
 
 // Output is an output of the ONNX graph that the encoder computes.

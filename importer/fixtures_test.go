@@ -173,3 +173,18 @@ func largest(a, b []float32) float64 {
 	}
 	return d
 }
+
+// A weight that layers share and that the file holds once for each of them is one weight, under the name that it has
+// where it is shared.
+func TestCopiesOfAWeightAreOne(t *testing.T) {
+	path := testutil.Shared(t, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")
+	shared, copied := open(t, path), open(t, testutil.Copied(t, path))
+	for i, w := range shared.Weights {
+		if got := copied.Weights[i].Name; got != w.Name {
+			t.Errorf("weight %d is %q, want %q", i, got, w.Name)
+		}
+	}
+	if n := len(copied.Weights); n != len(shared.Weights) {
+		t.Errorf("%d weights, want %d", n, len(shared.Weights))
+	}
+}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,7 +25,7 @@ func (g *graph) recognise() (*Encoder, error) {
 			return nil, err
 		}
 		r := &recogniser{s: s, probe: i, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
-			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]bool{}, indexes: map[string]int{},
+			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]*Weight{}, indexes: map[string]int{},
 			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{}}
 		if err := r.outputs(); err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ type recogniser struct {
 	memo    map[string]Value
 	failed  map[string]error
 	weights map[*onnx.Tensor]*Weight
-	taken   map[string]bool     // names of weights
+	taken   map[string]*Weight  // by name
 	indexes map[string]int      // by value, into Encoder.Indexes
 	roots   map[string]string   // by value: what it is a function of
 	sums    map[string][]lookup // by value: the look-ups that it is the sum of
@@ -148,7 +149,8 @@ func (r *recogniser) put(o Op) (Value, error) {
 }
 
 // weight is the parameter that a view shows, under the first of some names that no other weight has, where it is met
-// first; its name in the file, which is nobody else's, stands at the end of them.
+// first; its name in the file, which is nobody else's, stands at the end of them. Where another weight has the name and
+// equal elements, it is that one: exporters may write a matrix once for each layer that shares it.
 func (r *recogniser) weight(v *view, names ...string) *Weight {
 	w := r.weights[v.tensor]
 	if w != nil {
@@ -156,18 +158,36 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	}
 	w = &Weight{Tensor: v.tensor}
 	for _, name := range append(names, v.tensor.Name) {
-		if other := r.s.g.inits[name]; name != "" && !r.taken[name] && (other == nil || other == v.tensor) {
+		if other := r.taken[name]; other != nil && sameTensor(other.Tensor, v.tensor) {
+			other.Copies = append(other.Copies, v.tensor)
+			r.weights[v.tensor] = other
+			return other
+		}
+		if other := r.s.g.inits[name]; name != "" && r.taken[name] == nil && (other == nil || other == v.tensor) {
 			w.Name = name
 			break
 		}
 	}
-	r.taken[w.Name] = true
+	r.taken[w.Name] = w
 	for _, d := range v.tensor.Dims {
 		w.Shape = append(w.Shape, int(d))
 	}
 	r.weights[v.tensor] = w
 	r.e.Weights = append(r.e.Weights, w)
 	return w
+}
+
+// sameTensor tells whether two initialisers have one type, shape and elements.
+func sameTensor(a, b *onnx.Tensor) bool {
+	if a.Type != b.Type || !slices.Equal(a.Dims, b.Dims) {
+		return false
+	}
+	x, err := a.Bytes()
+	if err != nil {
+		return false
+	}
+	y, err := b.Bytes()
+	return err == nil && bytes.Equal(x, y)
 }
 
 // operands returns the two inputs of a node of one of the given types of the default domain.

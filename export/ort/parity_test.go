@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
-	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 )
@@ -84,49 +82,9 @@ func encoders(t *testing.T) []encoder {
 	}
 	albert := filepath.Join(shared, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")
 	if _, err := os.Stat(albert); err == nil {
-		out = append(out, encoder{"fixtures/onnx/albert with copies of its weights", copied(t, albert)})
+		out = append(out, encoder{"fixtures/onnx/albert with copies of its weights", testutil.Copied(t, albert)})
 	}
 	return out
-}
-
-// copied writes a model whose layers share their weights as torch's dynamo exporter does: where the TorchScript exporter
-// refers to a shared matrix by an Identity, each layer has a copy.
-func copied(t *testing.T, path string) string {
-	t.Helper()
-	f, err := onnx.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	n := 0
-	f.Graph.Nodes = slices.DeleteFunc(f.Graph.Nodes, func(node *onnx.Node) bool {
-		i := slices.IndexFunc(f.Graph.Initializers, func(x *onnx.Tensor) bool { return node.OpType == "Identity" && x.Name == node.Inputs[0] })
-		if i >= 0 {
-			c := *f.Graph.Initializers[i]
-			c.Name = node.Outputs[0]
-			f.Graph.Initializers = append(f.Graph.Initializers, &c)
-			n++
-		}
-		return i >= 0
-	})
-	if n == 0 {
-		t.Fatalf("%s shares no weights", path)
-	}
-	b, err := f.Model.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	config, err := os.ReadFile(filepath.Join(filepath.Dir(path), "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{"model.copies.onnx": b, "config.json": config} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return filepath.Join(dir, "model.copies.onnx")
 }
 
 // Every output of the graph against onnxruntime's, both in float32: sums of up to some thousand products in another

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-aefebe89/graft/export"
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/progress"
 	"github.com/seed-aefebe89/graft/train/data"
 	"github.com/seed-aefebe89/graft/train/meta"
@@ -106,9 +107,9 @@ func Prime(ctx context.Context, o PrimeOptions) (*PrimeRecord, error) {
 
 // writePrimed writes the encoder and the adapter's start.
 func (b *Base) writePrimed(dir string, p *graph.Params, labels []string, rec *PrimeRecord) error {
-	trained := map[string][]float32{}
+	trained := map[*importer.Weight][]float32{}
 	for _, q := range p.Encoding(rec.Settings.Embeddings) {
-		trained[q.Weight.Tensor.Name] = q.Data
+		trained[q.Weight] = q.Data
 	}
 	if err := export.WriteBase(dir, b.Model, trained); err != nil {
 		return err
