@@ -72,6 +72,7 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 	var b *onnx.Tensor
 	if bias != nil {
 		b = bias.tensor
+		r.copies(module(b.Name)+".weight", p.w)
 	}
 	o.W = r.weight(p.w, r.linearNames(p.w.tensor, b, p.node)...)
 	if bias != nil {

@@ -158,10 +158,8 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	}
 	w = &Weight{Tensor: v.tensor}
 	for _, name := range append(names, v.tensor.Name) {
-		if other := r.taken[name]; other != nil && sameTensor(other.Tensor, v.tensor) {
-			other.Copies = append(other.Copies, v.tensor)
-			r.weights[v.tensor] = other
-			return other
+		if r.copies(name, v) {
+			return r.weights[v.tensor]
 		}
 		if other := r.s.g.inits[name]; name != "" && r.taken[name] == nil && (other == nil || other == v.tensor) {
 			w.Name = name
@@ -175,6 +173,17 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	r.weights[v.tensor] = w
 	r.e.Weights = append(r.e.Weights, w)
 	return w
+}
+
+// copies takes a view's initialiser for a copy of the weight of a name, if it is one.
+func (r *recogniser) copies(name string, v *view) bool {
+	w := r.taken[name]
+	if w == nil || r.weights[v.tensor] != nil || !sameTensor(w.Tensor, v.tensor) {
+		return false
+	}
+	w.Copies = append(w.Copies, v.tensor)
+	r.weights[v.tensor] = w
+	return true
 }
 
 // sameTensor tells whether two initialisers have one type, shape and elements.
