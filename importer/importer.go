@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
@@ -39,10 +40,11 @@ type Config struct {
 	ID2Label              map[int]string `json:"id2label"`
 }
 
-// files are where a folder may keep its ONNX file, in the order of preference.
-var files = []string{"model.onnx", filepath.Join("onnx", "model.onnx")}
+// FileNames are where a folder may keep its ONNX file, with forward slashes and in the order of preference.
+func FileNames() []string { return []string{"model.onnx", "onnx/model.onnx"} }
 
-// Open imports a model: a folder with model.onnx or onnx/model.onnx and perhaps a config.json, or an ONNX file.
+// Open imports a model: a folder with model.onnx or onnx/model.onnx and perhaps a config.json, or an ONNX file, with or
+// without one beside it (or above it, in Hugging Face's DIR/onnx/NAME.onnx).
 func Open(path string) (*Model, error) {
 	m, err := open(path)
 	if err != nil {
@@ -71,16 +73,16 @@ func open(path string) (*Model, error) {
 	}
 	m := &Model{Dir: path, Path: path}
 	if st.IsDir() {
-		if m.Path, err = find(path); err != nil {
+		if m.Path, err = Find(path); err != nil {
 			return nil, err
 		}
 	} else {
-		m.Dir = filepath.Dir(path)
+		m.Dir = folderOf(path)
 	}
-	b, err := os.ReadFile(filepath.Join(m.Dir, "config.json"))
+	b, err := os.ReadFile(filepath.Join(m.Dir, configName))
 	if err == nil {
 		if err := json.Unmarshal(b, &m.Config); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", filepath.Join(m.Dir, "config.json"), err)
+			return nil, fmt.Errorf("reading %s: %w", filepath.Join(m.Dir, configName), err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -91,14 +93,32 @@ func open(path string) (*Model, error) {
 	return m, nil
 }
 
-func find(dir string) (string, error) {
-	for _, name := range files {
-		path := filepath.Join(dir, name)
-		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
+// Find returns the path of the ONNX file that Open takes of a folder.
+func Find(dir string) (string, error) {
+	for _, name := range FileNames() {
+		if path := filepath.Join(dir, filepath.FromSlash(name)); isFile(path) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s holds neither %s nor %s", dir, files[0], files[1])
+	return "", fmt.Errorf("%s holds neither %s", dir, strings.Join(FileNames(), " nor "))
+}
+
+// folderOf is the model's folder of an ONNX file: the one that it lies in, or the one above of DIR/onnx/NAME.onnx where
+// only that has a config.json.
+func folderOf(file string) string {
+	dir := filepath.Dir(file)
+	above := filepath.Dir(dir)
+	if filepath.Base(dir) == "onnx" && !isFile(filepath.Join(dir, configName)) && isFile(filepath.Join(above, configName)) {
+		return above
+	}
+	return dir
+}
+
+const configName = "config.json"
+
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
 }
 
 // Close unmaps the file. The weights must not be used any more.

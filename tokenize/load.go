@@ -29,8 +29,8 @@ func Load(path string) (*Tokenizer, error) {
 	return t, nil
 }
 
-// fileNames are the names of files that a folder's tokenizer is looked for in.
-func fileNames() []string {
+// FileNames are the names of files that a folder's tokenizer is looked for in.
+func FileNames() []string {
 	return []string{
 		"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "sentencepiece.model",
 		"tokenizer.model",
@@ -43,13 +43,13 @@ func findFile(path string) (string, error) {
 	if err != nil || !info.IsDir() {
 		return path, err
 	}
-	for _, name := range fileNames() {
+	for _, name := range FileNames() {
 		file := filepath.Join(path, name)
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			return file, err
 		}
 	}
-	return "", fmt.Errorf("%s holds none of %s", path, strings.Join(fileNames(), ", "))
+	return "", fmt.Errorf("%s holds none of %s", path, strings.Join(FileNames(), ", "))
 }
 
 // parseFile reads the content of a file by its name.

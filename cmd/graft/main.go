@@ -38,7 +38,7 @@ func command() *cobra.Command {
 adapters for tasks and languages, and exports each as a delta beside the untouched base.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(inspectCommand(), primeCommand(), trainCommand(), evalCommand(), exportCommand(), predictCommand(),
+	root.AddCommand(pullCommand(), inspectCommand(), primeCommand(), trainCommand(), evalCommand(), exportCommand(), predictCommand(),
 		reportCommand(), demoCommand(), benchCommand(), tokenizeCommand())
 	return root
 }

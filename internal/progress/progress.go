@@ -32,6 +32,7 @@ type Bar struct {
 	name  string
 	total int
 	done  int
+	bytes bool // what the units are
 	note  string
 	bar   *progressbar.ProgressBar
 	start time.Time
@@ -48,6 +49,23 @@ func (r *Reporter) Start(name string, total int) *Bar {
 		b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(r.w), progressbar.OptionSetDescription(name),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionFullWidth())
+		return b
+	}
+	b.last = b.start
+	return b
+}
+
+// StartBytes begins to move size bytes, of which done have been moved before.
+func (r *Reporter) StartBytes(name string, size, done int64) *Bar {
+	b := &Bar{r: r, name: name, total: int(size), done: int(done), bytes: true, start: time.Now()}
+	if r == nil || r.w == nil {
+		return b
+	}
+	if r.terminal {
+		b.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(r.w), progressbar.OptionSetDescription(name),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
+		b.bar.Set64(done)
 		return b
 	}
 	b.last = b.start
@@ -84,7 +102,11 @@ func (b *Bar) Done() {
 }
 
 func (b *Bar) line() {
-	s := fmt.Sprintf("%s %d/%d %.0fs", b.name, b.done, b.total, time.Since(b.start).Seconds())
+	done := fmt.Sprintf("%d/%d", b.done, b.total)
+	if b.bytes {
+		done = fmt.Sprintf("%.1f/%.1f MB", float64(b.done)/1e6, float64(b.total)/1e6)
+	}
+	s := fmt.Sprintf("%s %s %.0fs", b.name, done, time.Since(b.start).Seconds())
 	if b.note != "" {
 		s += " " + b.note
 	}
