@@ -126,7 +126,7 @@ func TestTheCacheIsLaidOutAsPythonDoes(t *testing.T) {
 	}
 }
 
-// What Python's huggingface_hub 2.4 leaves of one snapshot: see scripts/hub.sh, which makes one with it.
+// What Python's huggingface_hub 2.4 leaves of one snapshot: scripts/hub.go makes one with it and compares.
 func TestWhatPythonFetchedIsNotFetchedAgain(t *testing.T) {
 	h, c, _ := start(t)
 	repo := filepath.Join(c.Cache, "models--org--name")
