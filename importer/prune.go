@@ -93,3 +93,19 @@ func (e *Encoder) pruneIndexes() {
 	}
 	e.Indexes = indexes
 }
+
+// Operands are the values that an operation is computed of, without those that it lacks.
+func (e *Encoder) Operands(v Value) []Value {
+	var out []Value
+	for _, x := range operandsOf(e.Ops[v]) {
+		if *x != None {
+			out = append(out, *x)
+		}
+	}
+	return out
+}
+
+// WeightsOf are the weights of an operation, without those that it lacks.
+func (e *Encoder) WeightsOf(v Value) []*Weight {
+	return slices.DeleteFunc(slices.Clone(weightsOf(e.Ops[v])), func(w *Weight) bool { return w == nil })
+}

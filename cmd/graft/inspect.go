@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,29 +12,69 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-aefebe89/graft/internal/app"
+	"github.com/seed-aefebe89/graft/internal/atomicfile"
 )
 
 func inspectCommand() *cobra.Command {
 	var asJSON, places bool
+	var svg, dot string
 	c := &cobra.Command{
-		Use:     "inspect MODEL",
-		Short:   "Show what graft sees in a model: layers, places for adapters, what each method would add",
-		Example: "  graft inspect models/e5-small\n  graft inspect --places model.onnx",
-		Args:    cobra.ExactArgs(1),
+		Use:   "inspect MODEL",
+		Short: "Show what graft sees in a model: layers, places for adapters, what each method would add",
+		Long: `Show what graft sees in a model, a folder or an ONNX file with or without config.json: layers, operators, the places
+that take adapters and what each method would add there. A model that graft refuses is described as far as its file
+tells; why it is refused is the error.
+
+--svg draws the encoder, layers that are equal once, with the places for adapters marked; --dot writes the same for
+Graphviz. The file - is standard output.`,
+		Example: `  graft inspect models/e5-small
+  graft inspect --places model.onnx
+  graft inspect --svg e5-small.svg models/e5-small`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if svg != "" || dot != "" {
+				return draw(c.OutOrStdout(), args[0], svg, dot)
+			}
 			r, err := app.Inspect(args[0])
-			if err != nil {
+			if r == nil {
 				return err
 			}
+			show := func() error { return printInspection(c.OutOrStdout(), r, places) }
 			if asJSON {
-				return printJSON(c.OutOrStdout(), r)
+				show = func() error { return printJSON(c.OutOrStdout(), r) }
 			}
-			return printInspection(c.OutOrStdout(), r, places)
+			return errors.Join(show(), err)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	c.Flags().BoolVar(&places, "places", false, "list every place that takes an adapter")
+	f := c.Flags()
+	f.BoolVar(&asJSON, "json", false, "write JSON")
+	f.BoolVar(&places, "places", false, "list every place that takes an adapter")
+	f.StringVar(&svg, "svg", "", "draw the encoder into this SVG file")
+	f.StringVar(&dot, "dot", "", "draw the encoder into this file for Graphviz")
+	c.MarkFlagsMutuallyExclusive("json", "svg")
+	c.MarkFlagsMutuallyExclusive("json", "dot")
 	return c
+}
+
+// draw writes pictures of a model to files, "-" being out.
+func draw(out io.Writer, model, svg, dot string) error {
+	p, err := app.Picture(model)
+	if err != nil {
+		return err
+	}
+	for _, x := range []struct {
+		file  string
+		write func(io.Writer) error
+	}{{svg, p.SVG}, {dot, p.DOT}} {
+		switch x.file {
+		case "":
+		case "-":
+			err = errors.Join(err, x.write(out))
+		default:
+			err = errors.Join(err, atomicfile.Write(x.file, x.write))
+		}
+	}
+	return err
 }
 
 func printInspection(out io.Writer, r *app.Inspection, places bool) error {
@@ -42,17 +83,27 @@ func printInspection(out io.Writer, r *app.Inspection, places bool) error {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
 	row("file", "%s", r.Path)
-	row("architecture", "%s, %d layers, hidden %d, %d heads, vocabulary %d, %.1f M parameters", or(r.ModelType, "unknown"), r.Layers,
-		r.HiddenSize, r.Heads, r.Vocabulary, float64(r.Parameters)/1e6)
+	if r.Refused == "" {
+		row("architecture", "%s, %d layers, hidden %d, %d heads, vocabulary %d, %.1f M parameters", or(r.ModelType, "unknown"), r.Layers,
+			r.HiddenSize, r.Heads, r.Vocabulary, float64(r.Parameters)/1e6)
+	}
 	row("exporter", "%s, IR %d, opset %s", or(r.Exporter, "unknown"), r.IRVersion, counts(r.Opsets))
 	row("operators", "%d nodes: %s", r.Nodes, counts(r.Operators))
-	row("recognised", "%s", counts(r.Blocks))
+	if len(r.Unsupported) > 0 {
+		row("  unsupported", "%s", counts(r.Unsupported))
+	}
+	if r.Refused == "" {
+		row("  fused", "%s", counts(r.Fused))
+		row("recognised", "%s", counts(r.Blocks))
+	}
 	row("outputs", "%s", strings.Join(r.Outputs, ", "))
 	if len(r.ExternalFiles) > 0 {
 		row("external data", "%s", strings.Join(r.ExternalFiles, ", "))
 	}
 	row("digest", "%s", r.SHA256)
-	row("places", "%d", len(r.Places))
+	if r.Refused == "" {
+		row("places", "%d", len(r.Places))
+	}
 	for _, m := range r.Methods {
 		row("  "+m.Method, "%d parameters, %.2f %% of the base, %.0f KB", m.Parameters, 100*m.Share, m.KB)
 	}

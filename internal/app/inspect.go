@@ -1,16 +1,21 @@
 package app
 
 import (
-	"sort"
+	"fmt"
+	"os"
+	"reflect"
 	"strings"
 
+	"github.com/seed-aefebe89/graft/export"
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+	"github.com/seed-aefebe89/graft/internal/picture"
 )
 
-// Inspection is what graft sees in a model.
+// Inspection is what graft sees in a model. Its JSON has all keys but those that say omitempty, of a refused model too.
 type Inspection struct {
 	Path          string         `json:"path"`
 	ModelType     string         `json:"model_type,omitempty"`
@@ -18,8 +23,10 @@ type Inspection struct {
 	IRVersion     int64          `json:"ir_version"`
 	Opsets        map[string]int `json:"opsets"`
 	Nodes         int            `json:"nodes"`
-	Operators     map[string]int `json:"operators"` // of the file
-	Blocks        map[string]int `json:"blocks"`    // what they were recognised as
+	Operators     map[string]int `json:"operators"`             // of the file
+	Fused         map[string]int `json:"fused"`                 // those in the blocks; of a file with functions, those of these
+	Unsupported   map[string]int `json:"unsupported,omitempty"` // of a refused model: those that no rule computes
+	Blocks        map[string]int `json:"blocks"`                // what they were recognised as
 	Layers        int            `json:"layers"`
 	HiddenSize    int            `json:"hidden_size"`
 	Heads         int            `json:"heads"`
@@ -31,6 +38,7 @@ type Inspection struct {
 	SHA256        string         `json:"sha256"` // of weights and nodes
 	Places        []string       `json:"places"`
 	Methods       []MethodCost   `json:"methods"`
+	Refused       string         `json:"refused,omitempty"` // why graft does not take the model
 }
 
 // MethodCost is what an adapter method would add to a model.
@@ -41,34 +49,29 @@ type MethodCost struct {
 	KB         float64 `json:"kb"`    // as float32
 }
 
-// Inspect imports a model, with or without a tokenizer beside it, and describes it.
+// Inspect imports a model, with or without a configuration or a tokenizer beside it, and describes it. Of a file that
+// is ONNX but no encoder that graft recognises it says what the file tells; the error is then why it is refused.
 func Inspect(path string) (*Inspection, error) {
 	m, err := importer.Open(path)
 	if err != nil {
-		return nil, err
+		return inspectFile(path, err)
 	}
 	defer m.Close()
-	b := &Base{Model: m, Places: graph.Places(m.Encoder)}
-	digest, err := b.Digest()
+	r, err := describe(m.File)
 	if err != nil {
 		return nil, err
 	}
-	r := &Inspection{Path: m.Path, ModelType: m.Config.ModelType, IRVersion: m.File.IRVersion, SHA256: digest.SHA256,
-		Exporter: strings.TrimSpace(m.File.ProducerName + " " + m.File.ProducerVersion), Nodes: len(m.File.Graph.Nodes),
-		Opsets: map[string]int{}, Operators: map[string]int{}, Blocks: map[string]int{}, Layers: len(m.Layers),
-		HiddenSize: graph.HiddenSize(m.Encoder), MaxLength: b.MaxLength()}
-	for _, o := range m.File.OpsetImport {
-		r.Opsets[o.Domain] = int(o.Version)
-	}
-	for _, n := range m.File.Graph.Nodes {
-		name := n.OpType
-		if n.Domain != "" {
-			name = n.Domain + "." + name
-		}
-		r.Operators[name]++
-	}
+	b := &Base{Model: m, Places: graph.Places(m.Encoder)}
+	r.ModelType, r.Layers, r.HiddenSize, r.MaxLength = m.Config.ModelType, len(m.Layers), graph.HiddenSize(m.Encoder), b.MaxLength()
+	fused := map[*onnx.Node]bool{}
 	for _, o := range m.Ops {
-		r.Blocks[block(o)]++
+		r.Blocks[reflect.Indirect(reflect.ValueOf(o)).Type().Name()]++
+		for _, n := range o.Where().Nodes {
+			if !fused[n] {
+				fused[n] = true
+				r.Fused[importer.OperatorName(n)]++
+			}
+		}
 		switch o := o.(type) {
 		case *importer.Attention:
 			r.Heads = o.Heads
@@ -86,19 +89,67 @@ func Inspect(path string) (*Inspection, error) {
 	for _, o := range m.Outputs {
 		r.Outputs = append(r.Outputs, o.Name)
 	}
-	files := map[string]bool{}
-	for _, t := range m.File.Graph.Initializers {
-		if t.External != nil && !files[t.External.Location] {
-			files[t.External.Location] = true
-			r.ExternalFiles = append(r.ExternalFiles, t.External.Location)
-		}
-	}
-	sort.Strings(r.ExternalFiles)
 	for _, p := range b.Places {
 		r.Places = append(r.Places, p.Name)
 	}
 	r.Methods = b.costs(r.Parameters)
 	return r, nil
+}
+
+// inspectFile describes a file that is refused, and returns the reason with it.
+func inspectFile(path string, reason error) (*Inspection, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		if path, err = importer.Find(path); err != nil {
+			return nil, reason
+		}
+	}
+	f, err := onnx.Open(path)
+	if err != nil {
+		return nil, reason
+	}
+	defer f.Close()
+	r, err := describe(f)
+	if err != nil {
+		return nil, reason
+	}
+	r.Refused, r.Unsupported = reason.Error(), importer.Unsupported(f.Model)
+	if f.Graph != nil {
+		for _, o := range f.Graph.Outputs {
+			r.Outputs = append(r.Outputs, o.Name)
+		}
+	}
+	return r, reason
+}
+
+// describe says what an ONNX file tells by itself.
+func describe(f *onnx.File) (*Inspection, error) {
+	digest, err := export.DigestOf(f.Model)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	r := &Inspection{Path: f.Path, IRVersion: f.IRVersion, SHA256: digest.SHA256, ExternalFiles: f.ExternalFiles(),
+		Exporter: strings.TrimSpace(f.ProducerName + " " + f.ProducerVersion), Opsets: map[string]int{}, Operators: map[string]int{},
+		Fused: map[string]int{}, Blocks: map[string]int{}, Outputs: []string{}, Places: []string{}, Methods: []MethodCost{}}
+	for _, o := range f.OpsetImport {
+		r.Opsets[o.Domain] = int(o.Version)
+	}
+	if f.Graph != nil {
+		r.Nodes = len(f.Graph.Nodes)
+		for _, n := range f.Graph.Nodes {
+			r.Operators[importer.OperatorName(n)]++
+		}
+	}
+	return r, nil
+}
+
+// Picture draws a model.
+func Picture(path string) (*picture.Picture, error) {
+	m, err := importer.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	return picture.Of(m, graph.Places(m.Encoder)), nil
 }
 
 // costs are what the methods would add with usual settings.
@@ -122,22 +173,4 @@ func (b *Base) costs(parameters int) []MethodCost {
 		out = append(out, MethodCost{x.name, n, float64(n) / float64(parameters), 4 * float64(n) / 1024})
 	}
 	return out
-}
-
-func block(o importer.Op) string {
-	switch o.(type) {
-	case *importer.Embedding:
-		return "Embedding"
-	case *importer.Linear:
-		return "Linear"
-	case *importer.LayerNorm:
-		return "LayerNorm"
-	case *importer.Activation:
-		return "Activation"
-	case *importer.Attention:
-		return "Attention"
-	case *importer.Add:
-		return "Add"
-	}
-	return "First"
 }

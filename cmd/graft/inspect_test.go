@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-aefebe89/graft/importer/onnx"
+	"github.com/seed-aefebe89/graft/importer/onnx/build"
+	"github.com/seed-aefebe89/graft/internal/app"
+)
+
+func TestInspectTakesAFileWithoutAConfiguration(t *testing.T) {
+	model, _ := folder(t)
+	whole := inspected(t, model)
+	alone := filepath.Join(t.TempDir(), "encoder.onnx")
+	b, err := os.ReadFile(filepath.Join(model, "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, alone, string(b))
+	r := inspected(t, alone)
+	if r.ModelType != "" || whole.ModelType != "bert" {
+		t.Errorf("the types are %q and %q", r.ModelType, whole.ModelType)
+	}
+	if r.Layers != 2 || r.HiddenSize != 32 || r.SHA256 != whole.SHA256 || !slices.Equal(r.Places, whole.Places) || r.Parameters != whole.Parameters {
+		t.Errorf("without a configuration %+v, with it %+v", r, whole)
+	}
+	if r.Fused["MatMul"] == 0 || r.Fused["MatMul"] > r.Operators["MatMul"] || len(r.Unsupported) > 0 {
+		t.Errorf("fused %v of %v, unsupported %v", r.Fused, r.Operators, r.Unsupported)
+	}
+}
+
+func inspected(t *testing.T, model string) app.Inspection {
+	t.Helper()
+	var r app.Inspection
+	if err := json.Unmarshal([]byte(must(t, "inspect", "--json", model)), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestARefusedModelIsDescribedAsFarAsItsFileTells(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	in, err := build.Info("input_ids", onnx.Int64, "batch", "sequence")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := build.Info("c", onnx.Float, "batch", "sequence")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &onnx.Graph{Name: "g", Inputs: []*onnx.ValueInfo{in}, Outputs: []*onnx.ValueInfo{y}, Nodes: []*onnx.Node{
+		{OpType: "Wiggle", Inputs: []string{"input_ids"}, Outputs: []string{"a"}},
+		{OpType: "Wiggle", Domain: "org.example", Inputs: []string{"a"}, Outputs: []string{"b"}},
+		{OpType: "Neg", Inputs: []string{"b"}, Outputs: []string{"c"}},
+	}}
+	m := &onnx.Model{IRVersion: 8, ProducerName: "hand", OpsetImport: []onnx.OperatorSet{{Version: 14}, {Domain: "org.example", Version: 1}}, Graph: g}
+	write(t, path, string(encoded(t, m)))
+	out, err := graft("inspect", "--json", path)
+	if err == nil || !strings.Contains(err.Error(), "Wiggle") {
+		t.Fatalf("error %v", err)
+	}
+	var r app.Inspection
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Refused != err.Error() || r.Exporter != "hand" || len(r.Unsupported) != 2 || r.Unsupported["Wiggle"] != 1 || r.Unsupported["org.example.Wiggle"] != 1 ||
+		r.Operators["Neg"] != 1 || r.SHA256 == "" {
+		t.Errorf("inspect prints %s", out)
+	}
+	if out, err := graft("inspect", path); err == nil || !strings.Contains(out, "unsupported") || strings.Contains(out, "places") {
+		t.Errorf("inspect prints %s, %v", out, err)
+	}
+	if _, err := graft("inspect", "--svg", "-", path); err == nil {
+		t.Error("a refused model was drawn")
+	}
+}
+
+func TestInspectDraws(t *testing.T) {
+	model, _ := folder(t)
+	svg, dot := filepath.Join(t.TempDir(), "a.svg"), filepath.Join(t.TempDir(), "a.dot")
+	must(t, "inspect", "--svg", svg, "--dot", dot, model)
+	b, err := os.ReadFile(svg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "inspect", "--svg", "-", model); out != string(b) {
+		t.Error("the picture on standard output is another one")
+	}
+	if !strings.Contains(string(b), ">2 ×<") {
+		t.Errorf("two equal layers are not drawn once: %s", b)
+	}
+	for d := xml.NewDecoder(strings.NewReader(string(b))); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := os.ReadFile(dot); err != nil || !strings.HasPrefix(string(b), "digraph") {
+		t.Errorf("%v: %s", err, b)
+	}
+}
