@@ -104,7 +104,11 @@ func (b *Bar) Done() {
 func (b *Bar) line() {
 	done := fmt.Sprintf("%d/%d", b.done, b.total)
 	if b.bytes {
-		done = fmt.Sprintf("%.1f/%.1f MB", float64(b.done)/1e6, float64(b.total)/1e6)
+		unit, name := 1e6, "MB"
+		if b.total < 1e6 {
+			unit, name = 1e3, "kB"
+		}
+		done = fmt.Sprintf("%.1f/%.1f %s", float64(b.done)/unit, float64(b.total)/unit, name)
 	}
 	s := fmt.Sprintf("%s %s %.0fs", b.name, done, time.Since(b.start).Seconds())
 	if b.note != "" {

@@ -30,6 +30,21 @@ func TestSlowLinesComeOnlyAtTheEnd(t *testing.T) {
 	}
 }
 
+func TestBytesAreCountedFromWhatWasThere(t *testing.T) {
+	for want, x := range map[string]struct {
+		size, done int64
+		add        int
+	}{"model.onnx 2.5/3.0 MB": {3e6, 1e6, 15e5}, "model.onnx 1.6/2.0 kB": {2000, 100, 1500}} {
+		var w strings.Builder
+		b := Lines(&w, time.Hour).StartBytes("model.onnx", x.size, x.done)
+		b.Add(x.add, "")
+		b.Done()
+		if !strings.HasPrefix(w.String(), want) {
+			t.Errorf("%q, want %q", w.String(), want)
+		}
+	}
+}
+
 func TestTheZeroReporterIsSilent(t *testing.T) {
 	var r *Reporter
 	b := r.Start("work", 1)
