@@ -9,6 +9,7 @@ import (
 	"github.com/seed-aefebe89/graft/export"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/testutil"
+	"github.com/seed-aefebe89/graft/internal/testutil/sharing"
 )
 
 // A primed base reads back with the trained values and everything else as it was, whether the original keeps its
@@ -80,7 +81,7 @@ func TestPrimedBaseKeepsTheLayout(t *testing.T) {
 
 // Where layers share a weight that the file holds several times, all of its copies are trained.
 func TestPrimedBaseKeepsCopiesEqual(t *testing.T) {
-	m, err := importer.Open(testutil.Copied(t, testutil.Shared(t, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")))
+	m, err := importer.Open(sharing.Copied(t, testutil.Shared(t, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")))
 	if err != nil {
 		t.Fatal(err)
 	}

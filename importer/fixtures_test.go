@@ -11,6 +11,7 @@ import (
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/safetensors"
 	"github.com/seed-aefebe89/graft/internal/testutil"
+	"github.com/seed-aefebe89/graft/internal/testutil/sharing"
 )
 
 // known are the fixtures that are recognised as a whole, with the number of their layers.
@@ -178,7 +179,7 @@ func largest(a, b []float32) float64 {
 // where it is shared.
 func TestCopiesOfAWeightAreOne(t *testing.T) {
 	path := testutil.Shared(t, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")
-	shared, copied := open(t, path), open(t, testutil.Copied(t, path))
+	shared, copied := open(t, path), open(t, sharing.Copied(t, path))
 	for i, w := range shared.Weights {
 		if got := copied.Weights[i].Name; got != w.Name {
 			t.Errorf("weight %d is %q, want %q", i, got, w.Name)

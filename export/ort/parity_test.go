@@ -19,6 +19,7 @@ import (
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
 	"github.com/seed-aefebe89/graft/internal/testutil"
+	"github.com/seed-aefebe89/graft/internal/testutil/sharing"
 )
 
 func needRuntime(t testing.TB) {
@@ -82,7 +83,7 @@ func encoders(t *testing.T) []encoder {
 	}
 	albert := filepath.Join(shared, "fixtures", "onnx", "albert", "model.opset17.sdpa.onnx")
 	if _, err := os.Stat(albert); err == nil {
-		out = append(out, encoder{"fixtures/onnx/albert with copies of its weights", testutil.Copied(t, albert)})
+		out = append(out, encoder{"fixtures/onnx/albert with copies of its weights", sharing.Copied(t, albert)})
 	}
 	return out
 }

@@ -1,4 +1,5 @@
-package testutil
+// Package sharing makes models whose layers share weights, for tests.
+package sharing
 
 import (
 	"os"
