@@ -68,7 +68,7 @@ func (p *Param) pack(k kernel.Kernels, trans bool) {
 		at = &p.packed.Trans
 	}
 	if *at == nil {
-		*at = k.Pack(kernel.F32(p.Data, p.Shape...), trans)
+		*at = k.Pack(kernel.F32(p.Data, p.Shape...), trans, kernel.Float32, nil)
 	}
 }
 
