@@ -21,6 +21,7 @@ type Session struct {
 	net    *Network
 	plan   *exec.Plan
 	grads  G.Nodes
+	packs  []packing
 	shards []*shard
 }
 
@@ -96,6 +97,7 @@ func (s *Session) prepare(c Capacity) error {
 	if s.plan, err = exec.NewPlan(roots...); err != nil {
 		return err
 	}
+	s.findPacks()
 	s.pack()
 	for i, k := range s.kernels {
 		s.shards[i].exec = s.plan.New(k)
@@ -127,15 +129,6 @@ func (s *Session) roots() (roots G.Nodes, err error) {
 		roots = append(roots, s.net.Outputs[o.Name])
 	}
 	return roots, nil
-}
-
-// pack lays the frozen matrices out for the products of the plan.
-func (s *Session) pack() {
-	for _, u := range s.plan.Packs() {
-		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base && !p.thawed {
-			p.pack(s.kernels[0], u.Trans)
-		}
-	}
 }
 
 // feedParams gives every executor the parameters, and the seed of the gradients.

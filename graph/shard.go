@@ -39,6 +39,7 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 	if err := s.prepare(need); err != nil {
 		return err
 	}
+	s.pack()
 	for _, sh := range s.shards {
 		if sh.idle() {
 			continue
