@@ -41,6 +41,7 @@ type EvalResult struct {
 	Record    json.RawMessage `json:"record,omitempty"` // how the delta was trained
 	Counts    []metric.Counts `json:"counts,omitempty"` // by sentence, for comparing systems
 	MaxLength int             `json:"max_length"`
+	Precision string          `json:"precision,omitempty"` // of the graph's products with the encoder's weights
 }
 
 // errPrecision is returned where a precision is asked of onnxruntime.
@@ -86,7 +87,7 @@ func Eval(ctx context.Context, o EvalOptions) (*EvalResult, error) {
 	gold := train.Gold(xs)
 	var tags, other [][]string
 	if o.Graph {
-		if tags, err = t.graphTags(ctx, enc, xs, o); err != nil {
+		if tags, r.Precision, err = t.graphTags(ctx, enc, xs, o); err != nil {
 			return nil, err
 		}
 		if r.Graph, err = score(gold, tags); err != nil {
@@ -127,18 +128,20 @@ func Eval(ctx context.Context, o EvalOptions) (*EvalResult, error) {
 	return r, r.unseen(o.Seen, test, gold, tags)
 }
 
-func (t *Task) graphTags(ctx context.Context, enc *train.Encoder, xs []*train.Example, o EvalOptions) ([][]string, error) {
+// graphTags labels the examples in the graph and tells the precision.
+func (t *Task) graphTags(ctx context.Context, enc *train.Encoder, xs []*train.Example, o EvalOptions) (tags [][]string, precision string, err error) {
 	p, err := t.Params(t.Delta)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	ks := Threads(o.Threads)
 	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	bar := o.Progress.Start("evaluating in the graph", len(xs))
 	defer bar.Done()
-	return train.NewTagger(enc, p, ks).Tags(ctx, xs, bar)
+	tags, err = train.NewTagger(enc, p, ks).Tags(ctx, xs, bar)
+	return tags, p.Precision.String(), err
 }
 
 func score(gold, tags [][]string) (*metric.Report, error) {

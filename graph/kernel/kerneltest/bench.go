@@ -156,6 +156,17 @@ func jobs(tb testing.TB, tokens, hidden, inner, length int) []job {
 			k.ActivateGrad(activated, wide, up, f)
 		}})
 	}
+	for _, trans := range []bool{false, true} {
+		square := kernel.F32(r.normal(hidden*hidden, 1), hidden, hidden)
+		var layout kernel.Layout
+		name := "Pack/bf16"
+		if trans {
+			name += "/trans"
+		}
+		all = append(all, job{name: name, bytes: 6 * float64(hidden*hidden), run: func(k kernel.Kernels) {
+			layout = k.Pack(square, trans, kernel.BFloat16, layout)
+		}})
+	}
 	all = append(all, gatherJobs(r, tokens, hidden)...)
 	all = append(all, lossJobs(r, tokens, hidden)...)
 	for _, d := range []int{32, 64} {

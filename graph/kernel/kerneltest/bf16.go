@@ -51,6 +51,10 @@ func BFloat16(t *testing.T, open Open) {
 		if layout == nil || layout.Bytes() < 2*p.k*p.n {
 			t.Fatalf("%v: the layout is %v", p, layout)
 		}
+		// Beside the rows and columns that fill it up, it is half of a layout in float32.
+		if whole := open().Pack(b, p.transB, kernel.Float32, nil); whole != nil && p.k%4 == 0 && 2*layout.Bytes() > whole.Bytes() {
+			t.Errorf("%v: the layout takes %d bytes, in float32 %d", p, layout.Bytes(), whole.Bytes())
+		}
 		sum, _ := p.reference(roundedBF16(x), roundedBF16(y))
 		want := make([]float64, len(sum))
 		for j := range want {
