@@ -38,7 +38,7 @@ func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (l
 // value is what a shard of the last batch came to for one of the session's roots.
 func (s *Session) value(sh *shard, root *G.Node) (kernel.Tensor, error) {
 	i := slices.Index(s.roots, root)
-	if i < 0 {
+	if i < 0 || i >= len(sh.roots) {
 		return kernel.Tensor{}, errMode
 	}
 	return sh.roots[i], nil
