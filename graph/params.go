@@ -27,14 +27,15 @@ type Param struct {
 	Name  string
 	Shape []int
 	Group Group
-	// Data holds the elements. Those of a base weight are a read-only view of the file until Thaw.
+	// Data holds the elements. Those of a base weight are a read-only view of the file until Thaw; who changes them
+	// after that calls Changed.
 	Data []float32
 	// Weight is the base weight that this is, nil for adapters and heads.
 	Weight *importer.Weight
 
 	embedding bool
 	thawed    bool
-	packed    kernel.Packed
+	packs     packs
 }
 
 // Size is the number of elements.
@@ -43,33 +44,21 @@ func (p *Param) Size() int { return len(p.Data) }
 // Embedding tells whether the parameter is a table that tokens are looked up in.
 func (p *Param) Embedding() bool { return p.embedding }
 
-// Thaw gives a base weight memory of its own, so that it can be trained. A thawed matrix is not laid out for products,
-// which would have to be done again after every step: reading it in place is nearly as fast.
+// Thaw gives a base weight memory of its own, so that it can be trained.
 func (p *Param) Thaw() {
 	if p.Weight != nil && !p.thawed {
 		p.Data = append([]float32(nil), p.Data...)
-		p.thawed, p.packed = true, kernel.Packed{}
+		p.thawed, p.packs = true, packs{}
 	}
 }
 
 // tensor is the parameter as an operand.
 func (p *Param) tensor() kernel.Tensor {
 	t := kernel.F32(p.Data, p.Shape...)
-	if p.packed.Plain != nil || p.packed.Trans != nil {
-		t.Packed = &p.packed
+	if p.packs.Plain != nil || p.packs.Trans != nil {
+		t.Packed = &p.packs.Packed
 	}
 	return t
-}
-
-// pack makes the layout of a matrix that products want, if it is not there yet.
-func (p *Param) pack(k kernel.Kernels, trans bool) {
-	at := &p.packed.Plain
-	if trans {
-		at = &p.packed.Trans
-	}
-	if *at == nil {
-		*at = k.Pack(kernel.F32(p.Data, p.Shape...), trans)
-	}
 }
 
 // Params are the parameters of an encoder with adapters and a head, by what they are called in it.
@@ -80,6 +69,10 @@ type Params struct {
 	Base    []*Param    // in the order of importer.Encoder.Weights
 	Adapter []*Param
 	Head    []*Param
+
+	// Precision is that of products with the base's matrices. It is set before the first session is made. Adapters,
+	// heads and the values that are trained are float32 throughout.
+	Precision kernel.Precision
 
 	weights map[*importer.Weight]*Param
 	named   map[string]*Param
@@ -187,6 +180,7 @@ func Snapshot(ps []*Param) [][]float32 {
 func Restore(ps []*Param, values [][]float32) {
 	for i, p := range ps {
 		copy(p.Data, values[i])
+		p.Changed()
 	}
 }
 

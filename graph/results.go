@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -25,7 +26,7 @@ func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (l
 		if sh.idle() {
 			continue
 		}
-		x, err := sh.exec.Value(s.net.Loss)
+		x, err := s.value(sh, s.net.Loss)
 		if err != nil {
 			return 0, err
 		}
@@ -34,13 +35,22 @@ func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (l
 	return loss, nil
 }
 
+// value is what a shard of the last batch came to for one of the session's roots.
+func (s *Session) value(sh *shard, root *G.Node) (kernel.Tensor, error) {
+	i := slices.Index(s.roots, root)
+	if i < 0 || i >= len(sh.roots) {
+		return kernel.Tensor{}, errMode
+	}
+	return sh.roots[i], nil
+}
+
 // Grad adds the last Step's gradient of parameter i of the session's list to g.
 func (s *Session) Grad(i int, g []float32) error {
-	for k, sh := range s.shards {
+	for _, sh := range s.shards {
 		if sh.idle() {
 			continue
 		}
-		x, err := sh.exec.Value(s.grads[i])
+		x, err := s.value(sh, s.grads[i])
 		if err != nil {
 			return err
 		}
@@ -48,7 +58,7 @@ func (s *Session) Grad(i int, g []float32) error {
 			return fmt.Errorf("the gradient of %q has %d elements, want %d", s.train[i].Name, len(x.F32), len(g))
 		}
 		sum := kernel.F32(g, len(g))
-		s.kernels[k].Add(sum, sum, kernel.F32(x.F32, len(g)))
+		s.kernels[0].Add(sum, sum, kernel.F32(x.F32, len(g)))
 	}
 	return nil
 }
@@ -87,7 +97,7 @@ func (s *Session) gather(seqs []*Sequence, root *G.Node, count func(*Sequence) i
 		if sh.idle() {
 			continue
 		}
-		t, err := sh.exec.Value(root)
+		t, err := s.value(sh, root)
 		if err != nil {
 			return nil, err
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Session runs one network again and again: it splits each batch over threads, gives every thread an executor with
-// memory of its own, and adds up their losses and gradients in a fixed order. It serves one caller at a time.
+// Session runs one network again and again: it cuts each batch into shards, gives every thread an executor with memory
+// of its own, and adds up the shards' losses and gradients in their order. It serves one caller at a time.
 type Session struct {
 	params  *Params
 	kernels []kernel.Kernels // one a thread
@@ -20,8 +20,12 @@ type Session struct {
 
 	net    *Network
 	plan   *exec.Plan
+	roots  G.Nodes // what the plan computes
 	grads  G.Nodes
-	shards []*shard
+	packs  []packing
+	execs  []*exec.Exec // one a thread
+	shards []*shard     // of the last batch
+	memory []*shard     // all that there were
 }
 
 // mode is what a session computes.
@@ -40,11 +44,7 @@ const (
 func (m mode) top() bool { return m == topSteps || m == topLogits }
 
 func newSession(p *Params, ks []kernel.Kernels, m mode) *Session {
-	s := &Session{params: p, kernels: ks, mode: m}
-	for range ks {
-		s.shards = append(s.shards, &shard{})
-	}
-	return s
+	return &Session{params: p, kernels: ks, mode: m, execs: make([]*exec.Exec, len(ks))}
 }
 
 // NewTrainer returns a session for Step: it computes the gradients of the parameters train, with one thread for each
@@ -89,22 +89,22 @@ func (s *Session) prepare(c Capacity) error {
 	if err != nil {
 		return err
 	}
-	roots, err := s.roots()
-	if err != nil {
+	if s.roots, err = s.findRoots(); err != nil {
 		return err
 	}
-	if s.plan, err = exec.NewPlan(roots...); err != nil {
+	if s.plan, err = exec.NewPlan(s.roots...); err != nil {
 		return err
 	}
+	s.findPacks()
 	s.pack()
 	for i, k := range s.kernels {
-		s.shards[i].exec = s.plan.New(k)
+		s.execs[i] = s.plan.New(k)
 	}
 	return s.feedParams()
 }
 
-// roots are the nodes that the session computes.
-func (s *Session) roots() (roots G.Nodes, err error) {
+// findRoots lists the nodes that the session computes.
+func (s *Session) findRoots() (roots G.Nodes, err error) {
 	switch s.mode {
 	case steps, topSteps:
 		if s.grads, err = s.net.Gradients(s.train); err != nil {
@@ -129,25 +129,16 @@ func (s *Session) roots() (roots G.Nodes, err error) {
 	return roots, nil
 }
 
-// pack lays the frozen matrices out for the products of the plan.
-func (s *Session) pack() {
-	for _, u := range s.plan.Packs() {
-		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base && !p.thawed {
-			p.pack(s.kernels[0], u.Trans)
-		}
-	}
-}
-
 // feedParams gives every executor the parameters, and the seed of the gradients.
 func (s *Session) feedParams() error {
 	one := kernel.F32([]float32{1}, 1)
-	for _, sh := range s.shards {
+	for _, e := range s.execs {
 		for _, n := range s.plan.Leaves() {
 			var err error
 			if p := s.net.leaves[n]; p != nil {
-				err = sh.exec.Feed(n, p.tensor())
+				err = e.Feed(n, p.tensor())
 			} else if n == s.net.Seed {
-				err = sh.exec.Feed(n, one)
+				err = e.Feed(n, one)
 			}
 			if err != nil {
 				return err

@@ -39,6 +39,7 @@ func (o *AdamW) Step(ks []kernel.Kernels, grads [][]float32, lr, scale float64) 
 		p := o.params[i]
 		n := p.Size()
 		k.AdamW(kernel.F32(p.Data, n), kernel.F32(grads[i], n), kernel.F32(o.m[i], n), kernel.F32(o.v[i], n), c)
+		p.Changed()
 	})
 }
 

@@ -91,6 +91,9 @@ func (f *FineTune) resume() error {
 		return fmt.Errorf("%s holds the state of a run with other settings, data or parameters: remove it to start anew", f.Checkpoint)
 	}
 	f.state, f.opt.steps = st, st.AdamSteps
+	for _, p := range f.params {
+		p.Changed()
+	}
 	f.Progress.Printf("going on from %s: learning rate %d of %d, epoch %d, step %d", f.Checkpoint, min(st.Trial+1, len(f.LRs)), len(f.LRs), st.Epoch+1, st.Step)
 	return nil
 }
@@ -104,7 +107,7 @@ func (f *FineTune) fingerprint() string {
 	for _, xs := range [][]*Example{f.Train, f.Dev} {
 		HashExamples(h, xs)
 	}
-	fmt.Fprintln(h, len(f.Kernels))
+	fmt.Fprintln(h, len(f.Kernels), f.Params.Precision)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 

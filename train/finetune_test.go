@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/train"
 )
@@ -53,9 +54,11 @@ func TestFineTuningLearns(t *testing.T) {
 func TestResumeGivesTheSameBits(t *testing.T) {
 	k := newTask(t)
 	for name, c := range map[string]struct {
-		m    peft.Method
-		base bool
-	}{"top": {top, false}, "lora": {lora, false}, "all": {top, true}} {
+		m         peft.Method
+		base      bool
+		precision kernel.Precision
+	}{"top": {m: top}, "lora": {m: lora}, "lora bf16": {m: lora, precision: kernel.BFloat16}, "all": {m: top, base: true},
+		"all bf16": {m: top, base: true, precision: kernel.BFloat16}} {
 		t.Run(name, func(t *testing.T) {
 			s := settings
 			s.Base = c.base
@@ -63,6 +66,7 @@ func TestResumeGivesTheSameBits(t *testing.T) {
 				s.Epochs = 2
 			}
 			straight := k.params(t, c.m)
+			straight.Precision = c.precision
 			want, err := k.fineTune(straight, s, "").Run(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -71,6 +75,7 @@ func TestResumeGivesTheSameBits(t *testing.T) {
 			interruptions := 0
 			for asks := int64(150); ; asks = asks*2 + 77 {
 				p := k.params(t, c.m)
+				p.Precision = c.precision
 				got, err := k.fineTune(p, s, checkpoint).Run(interruptAfter(asks))
 				if errors.Is(err, train.ErrInterrupted) {
 					interruptions++
@@ -117,6 +122,11 @@ func TestACheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 	if _, err := k.fineTune(k.params(t, lora), settings, checkpoint).Run(context.Background()); err == nil || !strings.Contains(err.Error(), "remove it") {
 		t.Errorf("another method: error %v", err)
+	}
+	p := k.params(t, top)
+	p.Precision = kernel.BFloat16
+	if _, err := k.fineTune(p, settings, checkpoint).Run(context.Background()); err == nil || !strings.Contains(err.Error(), "other settings") {
+		t.Errorf("another precision: error %v", err)
 	}
 	if err := os.Truncate(checkpoint, 1000); err != nil {
 		t.Fatal(err)

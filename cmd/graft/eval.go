@@ -67,6 +67,7 @@ func evalCommand() *cobra.Command {
 	f.BoolVar(&types, "types", false, "print a table of the scores by type of entity")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	threadsFlag(f, &o.Threads)
+	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)
 	required(c, "delta", "test")
 	return c

@@ -16,6 +16,10 @@ func threadsFlag(f *pflag.FlagSet, n *int) {
 	f.IntVar(n, "threads", 0, "threads; 0 means one for each processor")
 }
 
+func precisionFlag(f *pflag.FlagSet, precision *string) {
+	f.StringVar(precision, "precision", "f32", "precision of graft's products with the encoder's weights: f32, bf16, or auto (bf16 where the CPU multiplies it)")
+}
+
 func quietFlag(f *pflag.FlagSet, quiet *bool) {
 	f.BoolVarP(quiet, "quiet", "q", false, "show no progress")
 }

@@ -111,6 +111,16 @@ func TestTheWholeChain(t *testing.T) {
 		must(t, append(append([]string{"train", "--model", primed, "--out", filepath.Join(dir, name)}, flags...), train...)...)
 		exported = append(exported, "--delta", filepath.Join(dir, name))
 	}
+	rounded := filepath.Join(dir, "bf16")
+	must(t, append([]string{"train", "--model", primed, "--out", rounded, "--method", "lora", "--rank", "2", "--precision", "bf16"}, train...)...)
+	out := must(t, "eval", "--model", primed, "--delta", rounded, "--test", file("cc", "test"), "--precision", "bf16", "--json", "-q")
+	var lower struct {
+		Graph  struct{ Micro struct{ F1 float64 } }
+		Record struct{ Precision string }
+	}
+	if err := json.Unmarshal([]byte(out), &lower); err != nil || lower.Graph.Micro.F1 < 0.5 || lower.Record.Precision != "bf16" {
+		t.Errorf("in bf16 %+v, %v", lower, err)
+	}
 	must(t, exported...)
 	var saved []string
 	for _, name := range []string{"meta", "lora", "pfeiffer", "top"} {
@@ -210,6 +220,8 @@ func TestBadInputIsToldClearly(t *testing.T) {
 		"no activation":            train(model, good, "--activation", "softplus"),
 		"at most 128":              train(model, good, "--max-length", "500"),
 		"required flag(s) \"out\"": {"train", "--model", model, "--train", good, "--dev", good},
+		"a precision can be":       train(model, good, "--precision", "fp8"),
+		"ask for the engine graph": {"predict", "--model", model, "--delta", dir, "--precision", "bf16", "text"},
 		"--engine can be":          {"eval", "--model", model, "--delta", dir, "--test", good, "--engine", "gpu"},
 		"no adapter_config.json":   {"eval", "--model", model, "--delta", dir, "--test", good, "-q"},
 		"no model is named":        {"predict", "--delta", dir, "text"},

@@ -16,7 +16,7 @@ import (
 func predictCommand() *cobra.Command {
 	var place app.Place
 	var threads int
-	var engine string
+	var engine, precision string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "predict [TEXT …]",
@@ -29,7 +29,7 @@ each text gives a line in the shape of Hugging Face's token-classification pipel
 			if engine != "ort" && engine != "graph" {
 				return fmt.Errorf("--engine can be ort or graph, not %q", engine)
 			}
-			p, err := app.OpenPredictor(place, engine == "ort", threads)
+			p, err := app.OpenPredictor(place, engine == "ort", threads, precision)
 			if err != nil {
 				return err
 			}
@@ -48,6 +48,7 @@ each text gives a line in the shape of Hugging Face's token-classification pipel
 	f.StringVar(&engine, "engine", "ort", "where to run: ort, or graph")
 	f.BoolVar(&asJSON, "json", false, "write a line of JSON for each text")
 	threadsFlag(f, &threads)
+	precisionFlag(f, &precision)
 	required(c, "delta")
 	return c
 }

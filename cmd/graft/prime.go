@@ -59,6 +59,7 @@ when the same command is given again.`,
 	f.BoolVar(&o.Embeddings, "embeddings", false, "train the embedding tables too")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of starting values and batches")
 	threadsFlag(f, &o.Threads)
+	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)
 	required(c, "model", "source", "out")
 	return c

@@ -54,6 +54,7 @@ the same command is given again.`,
 	f.IntVar(&o.Patience, "patience", 0, "epochs without a better dev score before a rate is given up; 0 means never")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of starting values and order")
 	threadsFlag(f, &o.Threads)
+	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)
 	required(c, "model", "train", "dev", "out")
 	return c

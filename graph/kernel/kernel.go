@@ -16,11 +16,15 @@ type Kernels interface {
 	// Name tells the device and the instruction set, for reports: "cpu avx512".
 	Name() string
 
-	// Pack lays op(b) out for repeated use as the right operand of MatMul; op transposes when trans is set.
-	// It returns nil where a device gains nothing by it.
-	Pack(b Tensor, trans bool) Layout
+	// Native tells whether the device multiplies at a precision by instructions of its own; it takes the others too.
+	Native(p Precision) bool
+	// Pack lays op(b) out at a precision for repeated use as the right operand of MatMul; op transposes when trans is
+	// set. It writes over old and returns it where that is a layout of the same size and precision, which no other
+	// goroutine may be using; old may be nil. It returns nil where a device gains nothing by a layout.
+	Pack(b Tensor, trans bool, p Precision, old Layout) Layout
 	// MatMul computes out[m,n] = Alpha·op(a)[m,k]·op(b)[k,n] (+ Bias[n] on each row) (+ out when Accumulate is set).
-	// It uses b.Packed where that holds op(b), and b's elements otherwise.
+	// It uses b.Packed where that holds op(b), and b's elements otherwise. A layout in BFloat16 has op(a) rounded to
+	// bfloat16 too; the sums, Alpha, Bias and out stay float32.
 	MatMul(out, a, b Tensor, o MatMul)
 
 	// ColSum computes out[j] = Σ_i x[i,j] for x of shape [m,n].

@@ -73,6 +73,12 @@ func Threads(n int) []kernel.Kernels {
 	return ks
 }
 
+// setPrecision sets the precision of products with the base's matrices by its name: f32 (or nothing), bf16 or auto.
+func setPrecision(p *graph.Params, name string, k kernel.Kernels) (err error) {
+	p.Precision, err = kernel.ParsePrecision(name, k)
+	return err
+}
+
 // ReadDelta reads a delta for the base and refuses one that was made for another.
 func (b *Base) ReadDelta(dir string) (*export.Delta, error) {
 	d, err := export.ReadDelta(dir, b.Model, b.Places)

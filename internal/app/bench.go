@@ -256,7 +256,7 @@ func peak(ks []kernel.Kernels) float64 {
 			a[i], b[i] = float32(i%7), float32(i%5)
 		}
 		w := kernel.F32(b, n, n)
-		w.Packed = &kernel.Packed{Plain: k.Pack(w, false)}
+		w.Packed = &kernel.Packed{Plain: k.Pack(w, false, kernel.Float32, nil)}
 		wg.Go(func() {
 			<-start
 			for range times {

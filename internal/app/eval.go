@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/internal/progress"
 	"github.com/seed-aefebe89/graft/train"
 	"github.com/seed-aefebe89/graft/train/data"
@@ -15,14 +17,15 @@ import (
 // EvalOptions say which delta is evaluated on what, and where it runs.
 type EvalOptions struct {
 	Place
-	Test     string // an IOB2 file
-	Limit    int    // sentences; 0 means all
-	Seen     string // the IOB2 file that the delta was trained on: sentences that stand there are scored apart
-	Graph    bool   // run in graft's graph
-	Runtime  bool   // run in onnxruntime
-	Setting  string // what the row of a table is called, for reports
-	Threads  int
-	Progress *progress.Reporter
+	Test      string // an IOB2 file
+	Limit     int    // sentences; 0 means all
+	Seen      string // the IOB2 file that the delta was trained on: sentences that stand there are scored apart
+	Graph     bool   // run in graft's graph
+	Runtime   bool   // run in onnxruntime
+	Setting   string // what the row of a table is called, for reports
+	Threads   int
+	Precision string // of the graph's products with the encoder's weights: f32 (or empty), bf16 or auto
+	Progress  *progress.Reporter
 }
 
 // EvalResult is what an evaluation came to.
@@ -38,7 +41,11 @@ type EvalResult struct {
 	Record    json.RawMessage `json:"record,omitempty"` // how the delta was trained
 	Counts    []metric.Counts `json:"counts,omitempty"` // by sentence, for comparing systems
 	MaxLength int             `json:"max_length"`
+	Precision string          `json:"precision,omitempty"` // of the graph's products with the encoder's weights
 }
+
+// errPrecision is returned where a precision is asked of onnxruntime.
+var errPrecision = errors.New("a precision is that of graft's own engine, and this runs in onnxruntime: leave it out, or ask for the engine graph")
 
 // F1 is the score of the evaluation: that of the graph, or of onnxruntime where only that ran.
 func (r *EvalResult) F1() float64 {
@@ -50,6 +57,9 @@ func (r *EvalResult) F1() float64 {
 
 // Eval labels the test sentences and scores them, in the graph, in onnxruntime, or in both.
 func Eval(ctx context.Context, o EvalOptions) (*EvalResult, error) {
+	if !o.Graph && o.Precision != "" && o.Precision != kernel.Float32.String() {
+		return nil, errPrecision
+	}
 	t, err := OpenTask(o.Place)
 	if err != nil {
 		return nil, err
@@ -77,7 +87,7 @@ func Eval(ctx context.Context, o EvalOptions) (*EvalResult, error) {
 	gold := train.Gold(xs)
 	var tags, other [][]string
 	if o.Graph {
-		if tags, err = t.graphTags(ctx, enc, xs, o); err != nil {
+		if tags, r.Precision, err = t.graphTags(ctx, enc, xs, o); err != nil {
 			return nil, err
 		}
 		if r.Graph, err = score(gold, tags); err != nil {
@@ -118,14 +128,20 @@ func Eval(ctx context.Context, o EvalOptions) (*EvalResult, error) {
 	return r, r.unseen(o.Seen, test, gold, tags)
 }
 
-func (t *Task) graphTags(ctx context.Context, enc *train.Encoder, xs []*train.Example, o EvalOptions) ([][]string, error) {
+// graphTags labels the examples in the graph and tells the precision.
+func (t *Task) graphTags(ctx context.Context, enc *train.Encoder, xs []*train.Example, o EvalOptions) (tags [][]string, precision string, err error) {
 	p, err := t.Params(t.Delta)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	ks := Threads(o.Threads)
+	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
+		return nil, "", err
 	}
 	bar := o.Progress.Start("evaluating in the graph", len(xs))
 	defer bar.Done()
-	return train.NewTagger(enc, p, Threads(o.Threads)).Tags(ctx, xs, bar)
+	tags, err = train.NewTagger(enc, p, ks).Tags(ctx, xs, bar)
+	return tags, p.Precision.String(), err
 }
 
 func score(gold, tags [][]string) (*metric.Report, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/internal/entity"
 	"github.com/seed-aefebe89/graft/tokenize"
 )
@@ -16,8 +17,12 @@ type Predictor struct {
 	stop   func() error
 }
 
-// OpenPredictor opens a base with a delta for predictions, in onnxruntime or in the graph.
-func OpenPredictor(p Place, runtime bool, threads int) (*Predictor, error) {
+// OpenPredictor opens a base with a delta for predictions, in onnxruntime or in the graph, there with products of a
+// precision: f32 (or empty), bf16 or auto.
+func OpenPredictor(p Place, runtime bool, threads int, precision string) (*Predictor, error) {
+	if runtime && precision != "" && precision != kernel.Float32.String() {
+		return nil, errPrecision
+	}
 	t, err := OpenTask(p)
 	if err != nil {
 		return nil, err
@@ -26,7 +31,7 @@ func OpenPredictor(p Place, runtime bool, threads int) (*Predictor, error) {
 	if runtime {
 		err = x.inRuntime(threads)
 	} else {
-		err = x.inGraph(threads)
+		err = x.inGraph(threads, precision)
 	}
 	if err != nil {
 		t.Close()
@@ -51,12 +56,16 @@ func (p *Predictor) inRuntime(threads int) error {
 	return nil
 }
 
-func (p *Predictor) inGraph(threads int) error {
+func (p *Predictor) inGraph(threads int, precision string) error {
 	params, err := p.task.Params(p.task.Delta)
 	if err != nil {
 		return err
 	}
-	s := graph.NewTagger(params, Threads(threads))
+	ks := Threads(threads)
+	if err := setPrecision(params, precision, ks[0]); err != nil {
+		return err
+	}
+	s := graph.NewTagger(params, ks)
 	p.logits = func(ctx context.Context, ids, types []int32) ([]float32, error) {
 		ls, err := s.Logits(ctx, []*graph.Sequence{{IDs: ids, Types: types}})
 		if err != nil {

@@ -31,20 +31,22 @@ type PrimeOptions struct {
 	Length  int      // tokens of a sentence; 0 means DefaultLength
 	Method  MethodOptions
 	meta.Settings
-	Out      string
-	Threads  int
-	Progress *progress.Reporter
+	Out       string
+	Threads   int
+	Precision string // of products with the encoder's weights: f32 (or empty), bf16 or auto
+	Progress  *progress.Reporter
 }
 
 // PrimeRecord is what a primed base tells of its making.
 type PrimeRecord struct {
-	Settings meta.Settings `json:"settings"`
-	Sources  []string      `json:"sources"`
-	Limit    int           `json:"limit,omitempty"`
-	Length   int           `json:"max_length"`
-	Threads  int           `json:"threads"`
-	Result   *meta.Result  `json:"result"`
-	Seconds  float64       `json:"seconds"`
+	Settings  meta.Settings `json:"settings"`
+	Sources   []string      `json:"sources"`
+	Limit     int           `json:"limit,omitempty"`
+	Length    int           `json:"max_length"`
+	Threads   int           `json:"threads"`
+	Precision string        `json:"precision"` // of products with the encoder's weights
+	Result    *meta.Result  `json:"result"`
+	Seconds   float64       `json:"seconds"`
 }
 
 // Prime primes an encoder and writes it to Out: a model folder like the original, and in its AdapterDir the start of the
@@ -84,9 +86,13 @@ func Prime(ctx context.Context, o PrimeOptions) (*PrimeRecord, error) {
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, err
 	}
-	run := &meta.Prime{Settings: o.Settings, Params: p, Kernels: Threads(o.Threads), Progress: o.Progress,
+	ks := Threads(o.Threads)
+	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
+		return nil, err
+	}
+	run := &meta.Prime{Settings: o.Settings, Params: p, Kernels: ks, Progress: o.Progress,
 		Checkpoint: filepath.Join(o.Out, checkpointFile)}
-	rec := &PrimeRecord{Limit: o.Limit, Length: enc.MaxLength, Threads: len(run.Kernels)}
+	rec := &PrimeRecord{Limit: o.Limit, Length: enc.MaxLength, Threads: len(run.Kernels), Precision: p.Precision.String()}
 	for _, s := range sources {
 		xs, err := enc.Examples(s.Path, s.Sentences)
 		if err != nil {

@@ -29,23 +29,25 @@ type TrainOptions struct {
 	Start      string // a delta's folder whose adapter is the start, as priming writes it; empty for a fresh one
 	KeepHead   bool   // take over the head of Start too
 	train.Settings
-	Out      string
-	Threads  int
-	Progress *progress.Reporter
+	Out       string
+	Threads   int
+	Precision string // of products with the encoder's weights: f32 (or empty), bf16 or auto
+	Progress  *progress.Reporter
 }
 
 // TrainRecord is what a delta tells of its making.
 type TrainRecord struct {
-	Model    string         `json:"model"`
-	Language string         `json:"language"`
-	Start    string         `json:"start,omitempty"`
-	Settings train.Settings `json:"settings"`
-	Train    int            `json:"train_sentences"`
-	Dev      int            `json:"dev_sentences"`
-	Length   int            `json:"max_length"`
-	Threads  int            `json:"threads"`
-	Result   *train.Result  `json:"result"`
-	Seconds  float64        `json:"seconds"`
+	Model     string         `json:"model"`
+	Language  string         `json:"language"`
+	Start     string         `json:"start,omitempty"`
+	Settings  train.Settings `json:"settings"`
+	Train     int            `json:"train_sentences"`
+	Dev       int            `json:"dev_sentences"`
+	Length    int            `json:"max_length"`
+	Threads   int            `json:"threads"`
+	Precision string         `json:"precision"` // of products with the encoder's weights
+	Result    *train.Result  `json:"result"`
+	Seconds   float64        `json:"seconds"`
 }
 
 // Train trains an adapter and a head and writes them to Out as a delta.
@@ -78,7 +80,11 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &train.FineTune{Settings: o.Settings, Params: p, Encoder: enc, Kernels: Threads(o.Threads), Progress: o.Progress,
+	ks := Threads(o.Threads)
+	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
+		return nil, err
+	}
+	f := &train.FineTune{Settings: o.Settings, Params: p, Encoder: enc, Kernels: ks, Progress: o.Progress,
 		Checkpoint: filepath.Join(o.Out, checkpointFile)}
 	if f.Train, err = enc.Examples(tr.Path, tr.Sentences); err != nil {
 		return nil, err
@@ -94,7 +100,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 		return nil, err
 	}
 	rec := &TrainRecord{Model: filepath.Base(filepath.Clean(b.Dir)), Language: tr.Name(), Settings: f.Settings, Train: len(tr.Sentences),
-		Dev: len(dev.Sentences), Length: enc.MaxLength, Threads: len(f.Kernels), Result: res, Seconds: time.Since(start).Seconds()}
+		Dev: len(dev.Sentences), Length: enc.MaxLength, Threads: len(f.Kernels), Precision: p.Precision.String(), Result: res, Seconds: time.Since(start).Seconds()}
 	if o.Start != "" {
 		rec.Start = filepath.Base(filepath.Clean(o.Start))
 	}

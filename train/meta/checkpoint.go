@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-aefebe89/graft/graph"
@@ -107,6 +108,9 @@ func (p *Prime) resume() error {
 	}
 	p.state = st
 	p.opt.Resume(st.AdamSteps)
+	for _, q := range slices.Concat(p.outer, p.inner) {
+		q.Changed()
+	}
 	for i, s := range p.streams {
 		s.Dealt = st.Dealt[i]
 	}
@@ -125,6 +129,6 @@ func (p *Prime) fingerprint() string {
 		fmt.Fprintln(h, t.Name)
 		train.HashExamples(h, t.Examples)
 	}
-	fmt.Fprintln(h, len(p.Kernels))
+	fmt.Fprintln(h, len(p.Kernels), p.Params.Precision)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -267,9 +267,17 @@ func (c countdown) Err() error {
 
 func TestResumeGivesTheSameBits(t *testing.T) {
 	m := encoder(t)
-	for name, method := range map[string]peft.Method{"top": top, "lora": lora} {
+	for name, c := range map[string]struct {
+		m         peft.Method
+		precision kernel.Precision
+	}{"top": {top, kernel.Float32}, "lora": {lora, kernel.Float32}, "lora bf16": {lora, kernel.BFloat16}} {
 		t.Run(name, func(t *testing.T) {
-			straight := params(t, m, method)
+			start := func() *graph.Params {
+				p := params(t, m, c.m)
+				p.Precision = c.precision
+				return p
+			}
+			straight := start()
 			want, err := (&meta.Prime{Settings: settings, Params: straight, Tasks: tasks(), Kernels: kernels()}).Run(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -277,10 +285,9 @@ func TestResumeGivesTheSameBits(t *testing.T) {
 			checkpoint := filepath.Join(t.TempDir(), "checkpoint")
 			interruptions := 0
 			for asks := int64(300); ; asks = asks*2 + 131 {
-				p := params(t, m, method)
-				c := countdown{context.Background(), &atomic.Int64{}}
-				c.left.Store(asks)
-				got, err := (&meta.Prime{Settings: settings, Params: p, Tasks: tasks(), Kernels: kernels(), Checkpoint: checkpoint}).Run(c)
+				p, ctx := start(), countdown{context.Background(), &atomic.Int64{}}
+				ctx.left.Store(asks)
+				got, err := (&meta.Prime{Settings: settings, Params: p, Tasks: tasks(), Kernels: kernels(), Checkpoint: checkpoint}).Run(ctx)
 				if errors.Is(err, train.ErrInterrupted) {
 					interruptions++
 					continue

@@ -43,7 +43,7 @@ func TestRowsOfAProductDoNotDependOnTheBatch(t *testing.T) {
 			product := func(rows int, packed bool) []float32 {
 				out, right := make([]float32, rows*n), b
 				if packed {
-					layout := kernels.Pack(b, trans)
+					layout := kernels.Pack(b, trans, kernel.Float32, nil)
 					right.Packed = &kernel.Packed{Plain: layout, Trans: layout}
 				}
 				kernels.MatMul(kernel.F32(out, rows, n), kernel.F32(a[:rows*k], rows, k), right,
@@ -115,7 +115,7 @@ func TestLayoutsOfOtherLevelsAreLeftAlone(t *testing.T) {
 		kernels.MatMul(kernel.F32(want, m, n), a, b, kernel.MatMul{})
 		for _, other := range Levels() {
 			right := b
-			right.Packed = &kernel.Packed{Plain: open(t, other)().Pack(b, false)}
+			right.Packed = &kernel.Packed{Plain: open(t, other)().Pack(b, false, kernel.Float32, nil)}
 			kernels.MatMul(kernel.F32(out, m, n), a, right, kernel.MatMul{})
 			sameBits(t, other.String(), out, want)
 		}

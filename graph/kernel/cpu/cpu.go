@@ -36,6 +36,8 @@ func table(l Level) *C.struct_graft_kernels {
 		return C.graft_level(C.GRAFT_AVX2)
 	case AVX512:
 		return C.graft_level(C.GRAFT_AVX512)
+	case AVX512BF16:
+		return C.graft_level(C.GRAFT_AVX512_BF16)
 	}
 	return nil
 }
@@ -46,6 +48,11 @@ func newKernels(l Level) kernel.Kernels { return &kernels{level: l, table: table
 
 // Name implements kernel.Kernels.
 func (k *kernels) Name() string { return "cpu " + k.level.String() }
+
+// Native implements kernel.Kernels.
+func (k *kernels) Native(p kernel.Precision) bool {
+	return p == kernel.Float32 || k.level == AVX512BF16
+}
 
 // alignment is that of a cache line and of the widest vector, in bytes.
 const alignment = 64

@@ -15,6 +15,8 @@ const struct graft_kernels *graft_level(int level) {
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 				__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && graft_level(GRAFT_AVX2)
 			? &graft_avx512 : NULL;
+	case GRAFT_AVX512_BF16:
+		return __builtin_cpu_supports("avx512bf16") && graft_level(GRAFT_AVX512) ? &graft_avx512_bf16 : NULL;
 #endif
 	}
 	return NULL;

@@ -22,6 +22,13 @@
 	X(void, matmul, (m, n, k, a, trans_a, b, trans_b, packed, c, alpha, bias, accumulate, scratch), \
 		long m, long n, long k, IN a, int trans_a, IN b, int trans_b, IN packed, OUT c, float alpha, IN bias, \
 		int accumulate, OUT scratch) \
+	/* the same with op(b) packed as bf16, and op(a) rounded to bf16; pack_bf16 needs pack_bf16_scratch floats */ \
+	X(long, pack_bf16_size, (k, n), long k, long n) \
+	X(long, pack_bf16_scratch, (k), long k) \
+	X(void, pack_bf16, (k, n, b, trans, out, scratch), long k, long n, IN b, int trans, OUT out, OUT scratch) \
+	X(long, matmul_bf16_scratch, (m, k), long m, long k) \
+	X(void, matmul_bf16, (m, n, k, a, trans_a, packed, c, alpha, bias, accumulate, scratch), \
+		long m, long n, long k, IN a, int trans_a, IN packed, OUT c, float alpha, IN bias, int accumulate, OUT scratch) \
 	/* element-wise, on n elements or on m rows of n */ \
 	X(void, add, (n, a, b, out), long n, IN a, IN b, OUT out) \
 	X(void, mul, (n, a, b, out), long n, IN a, IN b, OUT out) \
@@ -72,7 +79,7 @@ struct graft_kernels;
 GRAFT_KERNELS(DECLARE)
 
 // The instruction sets: those that this build knows, and what there is of them on this CPU, else NULL.
-enum { GRAFT_BASE, GRAFT_AVX2, GRAFT_AVX512 };
+enum { GRAFT_BASE, GRAFT_AVX2, GRAFT_AVX512, GRAFT_AVX512_BF16 };
 const struct graft_kernels *graft_level(int level);
 
 #endif

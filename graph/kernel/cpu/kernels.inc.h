@@ -10,6 +10,8 @@
 #include "tile.inc.h"
 #include "pack.inc.h"
 #include "matmul.inc.h"
+#include "bf16.inc.h"
+#include "matmulbf16.inc.h"
 #include "layernorm.inc.h"
 #include "embed.inc.h"
 #include "softmax.inc.h"

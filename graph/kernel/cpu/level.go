@@ -9,13 +9,14 @@ type Level int
 
 // The levels, each faster than the one before where a processor has it.
 const (
-	Portable Level = iota // plain Go
-	Base                  // C for any processor: SSE2 on x86-64, NEON on arm64
-	AVX2                  // x86-64 with AVX2 and FMA: 8 floats at a time
-	AVX512                // x86-64 with AVX-512 F, BW, DQ and VL: 16 floats at a time
+	Portable   Level = iota // plain Go
+	Base                    // C for any processor: SSE2 on x86-64, NEON on arm64
+	AVX2                    // x86-64 with AVX2 and FMA: 8 floats at a time
+	AVX512                  // x86-64 with AVX-512 F, BW, DQ and VL: 16 floats at a time
+	AVX512BF16              // AVX512 with its dot products of bfloat16
 )
 
-var levelNames = [...]string{"portable", "base", "avx2", "avx512"}
+var levelNames = [...]string{"portable", "base", "avx2", "avx512", "avx512_bf16"}
 
 // String is the level's name, as the environment variable GRAFT_CPU takes it.
 func (l Level) String() string {

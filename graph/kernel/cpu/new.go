@@ -23,7 +23,7 @@ func Levels() []Level {
 	return levels
 }
 
-// New returns Kernels of the level that the environment variable GRAFT_CPU names (portable, base, avx2 or avx512), and
+// New returns Kernels of the level that the environment variable GRAFT_CPU names (portable, base, avx2, avx512 or avx512_bf16), and
 // of the fastest one where it is not set, names none, or names one that is not available.
 func New() kernel.Kernels {
 	k, err := NewLevel(choose(Levels(), os.Getenv("GRAFT_CPU")))

@@ -23,7 +23,7 @@ func Peak(seconds float64) (gflops float64) {
 		return kernel.F32(x, peakSize, peakSize)
 	}
 	a, b, out := matrix(), matrix(), matrix()
-	b.Packed = &kernel.Packed{Plain: k.Pack(b, false)}
+	b.Packed = &kernel.Packed{Plain: k.Pack(b, false, kernel.Float32, nil)}
 	for start := time.Now(); ; {
 		begin := time.Now()
 		k.MatMul(out, a, b, kernel.MatMul{})

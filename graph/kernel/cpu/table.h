@@ -17,6 +17,6 @@ struct graft_kernels {
 	GRAFT_KERNELS(FIELD)
 };
 
-extern const struct graft_kernels graft_base, graft_avx2, graft_avx512;
+extern const struct graft_kernels graft_base, graft_avx2, graft_avx512, graft_avx512_bf16;
 
 #endif

@@ -14,18 +14,9 @@ typedef struct {
 	const uf *bias;  // a row of cols elements, or NULL
 } epilogue;
 
-INLINE void tile(const int rows, const int vecs, const int trans, long kc, const uf *a, long lda, const uf *b, long ldb,
-		uf *c, long ldc, long cols, const epilogue *e) {
-	vec sum[TILE_ROWS][2];
-	UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vecs; v++) sum[i][v] = (vec){0};
-	for (long p = 0; p < kc; p++, b += ldb) {
-		vec row[2];
-		UNROLL for (int v = 0; v < vecs; v++) row[v] = load(b + v * LANES);
-		UNROLL for (int i = 0; i < rows; i++) {
-			vec x = splat(trans ? a[p * lda + i] : a[i * lda + p]);
-			UNROLL for (int v = 0; v < vecs; v++) sum[i][v] += x * row[v];
-		}
-	}
+// Stores the sums of a tile with what the epilogue adds.
+INLINE void finish(const int rows, const int vecs, vec sum[TILE_ROWS][2], uf *c, long ldc, long cols,
+		const epilogue *e) {
 	const long last = cols - (vecs - 1) * LANES;  // columns in the last vector
 	vec bias[2] = {{0}, {0}};
 	if (e->bias) {
@@ -45,6 +36,21 @@ INLINE void tile(const int rows, const int vecs, const int trans, long kc, const
 			store_part(to, x, last);
 		}
 	}
+}
+
+INLINE void tile(const int rows, const int vecs, const int trans, long kc, const uf *a, long lda, const uf *b, long ldb,
+		uf *c, long ldc, long cols, const epilogue *e) {
+	vec sum[TILE_ROWS][2];
+	UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vecs; v++) sum[i][v] = (vec){0};
+	for (long p = 0; p < kc; p++, b += ldb) {
+		vec row[2];
+		UNROLL for (int v = 0; v < vecs; v++) row[v] = load(b + v * LANES);
+		UNROLL for (int i = 0; i < rows; i++) {
+			vec x = splat(trans ? a[p * lda + i] : a[i * lda + p]);
+			UNROLL for (int v = 0; v < vecs; v++) sum[i][v] += x * row[v];
+		}
+	}
+	finish(rows, vecs, sum, c, ldc, cols, e);
 }
 
 typedef void tile_func(long kc, const uf *a, long lda, const uf *b, long ldb, uf *c, long ldc, long cols,

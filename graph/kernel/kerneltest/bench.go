@@ -54,6 +54,7 @@ func matmulJobs(tb testing.TB, k kernel.Kernels) []job {
 	for _, c := range []struct {
 		m, n, k        int
 		packed         bool
+		precision      kernel.Precision
 		transA, transB bool
 	}{
 		{m: 1024, n: 1024, k: 1024, packed: true},
@@ -64,6 +65,14 @@ func matmulJobs(tb testing.TB, k kernel.Kernels) []job {
 		{m: 1024, n: 3072, k: 768, packed: true},
 		{m: 1024, n: 768, k: 3072, packed: true},
 		{m: 600, n: 384, k: 384, packed: true},
+		{m: 1024, n: 1024, k: 1024, packed: true, precision: kernel.BFloat16},
+		{m: 1024, n: 384, k: 384, packed: true, precision: kernel.BFloat16},
+		{m: 1024, n: 1536, k: 384, packed: true, precision: kernel.BFloat16},
+		{m: 1024, n: 384, k: 1536, packed: true, precision: kernel.BFloat16},
+		{m: 1024, n: 768, k: 768, packed: true, precision: kernel.BFloat16},
+		{m: 1024, n: 3072, k: 768, packed: true, precision: kernel.BFloat16},
+		{m: 1024, n: 768, k: 3072, packed: true, precision: kernel.BFloat16},
+		{m: 16, n: 384, k: 384, packed: true, precision: kernel.BFloat16},
 		{m: 16, n: 384, k: 384, packed: true},
 		{m: 1024, n: 64, k: 384},
 		{m: 1024, n: 384, k: 64},
@@ -84,8 +93,11 @@ func matmulJobs(tb testing.TB, k kernel.Kernels) []job {
 		out, bias := kernel.F32(make([]float32, c.m*c.n), c.m, c.n), kernel.F32(r.normal(c.n, 1), c.n)
 		name := fmt.Sprintf("MatMul/%dx%dx%d", c.m, c.n, c.k)
 		if c.packed {
-			b.Packed = &kernel.Packed{Plain: k.Pack(b, false)}
+			b.Packed = &kernel.Packed{Plain: k.Pack(b, false, c.precision, nil)}
 			name += "/packed"
+			if c.precision != kernel.Float32 {
+				name += "/" + c.precision.String()
+			}
 		}
 		if c.transA {
 			name += "/transA"
@@ -142,6 +154,17 @@ func jobs(tb testing.TB, tokens, hidden, inner, length int) []job {
 			k.Activate(activated, wide, f)
 		}}, job{name: "ActivateGrad/" + f.String(), bytes: 3 * large, run: func(k kernel.Kernels) {
 			k.ActivateGrad(activated, wide, up, f)
+		}})
+	}
+	for _, trans := range []bool{false, true} {
+		square := kernel.F32(r.normal(hidden*hidden, 1), hidden, hidden)
+		var layout kernel.Layout
+		name := "Pack/bf16"
+		if trans {
+			name += "/trans"
+		}
+		all = append(all, job{name: name, bytes: 6 * float64(hidden*hidden), run: func(k kernel.Kernels) {
+			layout = k.Pack(square, trans, kernel.BFloat16, layout)
 		}})
 	}
 	all = append(all, gatherJobs(r, tokens, hidden)...)

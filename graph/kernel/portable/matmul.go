@@ -54,11 +54,17 @@ func (p *kernels) MatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
 			}
 		}
 	}
-	p.multiply(m, n, k, alpha, viewOf(a, o.TransA, a.Cols()), viewOf(b, o.TransB, b.Cols()), view{out.F32, n, 1})
+	x, y := viewOf(a, o.TransA, a.Cols()), viewOf(b, o.TransB, b.Cols())
+	p.multiplyPacked(m, n, k, alpha, x, y, bf16(b, o.TransB), view{out.F32, n, 1})
 }
 
 // multiply adds alpha·a[m,k]·b[k,n] to c, whose columns are adjacent.
 func (p *kernels) multiply(m, n, k int, alpha float32, a, b, c view) {
+	p.multiplyPacked(m, n, k, alpha, a, b, nil, c)
+}
+
+// multiplyPacked is multiply where packed, if it is not nil, is b in bfloat16: a is rounded then.
+func (p *kernels) multiplyPacked(m, n, k int, alpha float32, a, b view, packed *layout, c view) {
 	if m == 0 || n == 0 || k == 0 {
 		return
 	}
@@ -68,11 +74,17 @@ func (p *kernels) multiply(m, n, k int, alpha float32, a, b, c view) {
 		nc := min(blockN, n-j0)
 		for k0 := 0; k0 < k; k0 += blockK {
 			kc := min(blockK, k-k0)
-			part := b.from(k0, j0)
-			pack(packedB, nc, kc, tileCols, part.transposed())
+			if packed != nil {
+				packed.packColumns(packedB, nc, kc, tileCols, k0, j0)
+			} else {
+				pack(packedB, nc, kc, tileCols, b.from(k0, j0).transposed())
+			}
 			for i0 := 0; i0 < m; i0 += blockM {
 				mc := min(blockM, m-i0)
 				pack(packedA, mc, kc, tileRows, a.from(i0, k0))
+				if packed != nil {
+					round(packedA[:(mc+tileRows-1)/tileRows*tileRows*(kc+kc%2)])
+				}
 				block(mc, nc, kc, alpha, packedA, packedB, c.from(i0, j0))
 			}
 		}

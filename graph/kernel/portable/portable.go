@@ -17,8 +17,8 @@ func New() kernel.Kernels { return &kernels{} }
 // Name implements kernel.Kernels.
 func (*kernels) Name() string { return "portable" }
 
-// Pack returns nil: MatMul packs what it needs as it goes, and the time that takes is small beside the arithmetic's.
-func (*kernels) Pack(kernel.Tensor, bool) kernel.Layout { return nil }
+// Native implements kernel.Kernels.
+func (*kernels) Native(p kernel.Precision) bool { return p == kernel.Float32 }
 
 // grow returns scratch with n elements, reusing its memory where that suffices.
 func grow(scratch *[]float32, n int) []float32 {
