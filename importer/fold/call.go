@@ -97,7 +97,7 @@ var attributeTypes = map[string]onnx.AttributeType{
 	"value": onnx.AttrTensor, "value_int": onnx.AttrInt, "value_ints": onnx.AttrInts, "value_float": onnx.AttrFloat,
 	"value_floats": onnx.AttrFloats, "alpha": onnx.AttrFloat, "beta": onnx.AttrFloat, "transA": onnx.AttrInt,
 	"transB": onnx.AttrInt, "transBatchA": onnx.AttrInt, "transBatchB": onnx.AttrInt, "epsilon": onnx.AttrFloat,
-	"activation": onnx.AttrString,
+	"activation": onnx.AttrString, "min": onnx.AttrFloat, "max": onnx.AttrFloat,
 }
 
 // attributes checks the types of a node's attributes: of one that is mistaken for another type the value would be zero.

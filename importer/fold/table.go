@@ -60,6 +60,8 @@ var operators = func() map[opKey][]entry {
 		{"", "Gather"}:         {at(1, gather, 2, anyType, index)},
 		{"", "GatherElements"}: {at(11, gatherElements, 2, anyType, index)},
 
+		{"", "Clip"}: {at(6, clipAttr, 1, float), at(11, clipInput, 1, float, float, float),
+			at(12, clipInput, 1, number, number, number)},
 		{"", "CumSum"}:     {at(11, cumSum, 2, number, index)},
 		{"", "ReduceMean"}: {at(1, reduce(mean), 1, number), at(18, reduce(mean), 1, number, int64s)},
 		{"", "ReduceSum"}:  {at(1, reduce(sum), 1, number), at(13, reduce(sum), 1, number, int64s)},
