@@ -27,29 +27,16 @@ type graph struct {
 	maker  map[string]*onnx.Node
 	users  map[string][]*onnx.Node
 	alias  map[string]string // outputs of Identity and Dropout → what they copy
+	ifs    *inliner          // while the graph still has Ifs
 }
 
 // newGraph decodes and links the graph of a model.
 func newGraph(m *onnx.Model) (*graph, error) {
-	g := &graph{
-		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
-		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{},
+	m, err := inline(m)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case m.Graph == nil:
-		return nil, errors.New("the model has no graph")
-	case len(m.Graph.SparseInitializers) > 0:
-		return nil, errors.New("sparse initialisers are not supported")
-	case len(m.Graph.Nodes) > maxNodes:
-		return nil, fmt.Errorf("the graph has %d nodes, which is no encoder's", len(m.Graph.Nodes))
-	}
-	for _, o := range m.OpsetImport {
-		if _, twice := g.opsets[canonical(o.Domain)]; twice {
-			return nil, fmt.Errorf("the model imports two opsets of the domain %q", o.Domain)
-		}
-		g.opsets[canonical(o.Domain)] = o.Version
-	}
-	known, err := g.sources()
+	g, known, err := newSources(m)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +47,30 @@ func newGraph(m *onnx.Model) (*graph, error) {
 		return nil, err
 	}
 	return g, g.link(known)
+}
+
+// newSources starts the graph of a model with its inputs and initialisers, and returns their names.
+func newSources(m *onnx.Model) (*graph, map[string]bool, error) {
+	g := &graph{
+		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
+		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{},
+	}
+	switch {
+	case m.Graph == nil:
+		return nil, nil, errors.New("the model has no graph")
+	case len(m.Graph.SparseInitializers) > 0:
+		return nil, nil, errors.New("sparse initialisers are not supported")
+	case len(m.Graph.Nodes) > maxNodes:
+		return nil, nil, fmt.Errorf("the graph has %d nodes, which is no encoder's", len(m.Graph.Nodes))
+	}
+	for _, o := range m.OpsetImport {
+		if _, twice := g.opsets[canonical(o.Domain)]; twice {
+			return nil, nil, fmt.Errorf("the model imports two opsets of the domain %q", o.Domain)
+		}
+		g.opsets[canonical(o.Domain)] = o.Version
+	}
+	known, err := g.sources()
+	return g, known, err
 }
 
 // canonical is a domain's shorter name.

@@ -141,6 +141,9 @@ func (s *spec) operand(name string) (*specValue, error) {
 
 // eval gives the outputs of a node their shapes, and their elements where they are constant.
 func (s *spec) eval(n *onnx.Node) error {
+	if s.g.ifs != nil && conditional(n) {
+		return s.g.ifs.eval(s, n)
+	}
 	inputs := make([]*fold.Array, len(n.Inputs))
 	kind := constant
 	for i, name := range n.Inputs {
