@@ -1,16 +1,19 @@
 package importer
 
 import (
+	"slices"
+
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
 // Encoder is a recognised network in few operations on packed tokens: [T, width] matrices of the real tokens of a
 // batch, where only attention knows of sequences. Ops stand in the order of execution.
 type Encoder struct {
-	Ops     []Op
-	Weights []*Weight // in the order of first use
-	Indexes []Index   // what Embedding.Index refers to
-	Outputs []Output
+	Ops       []Op
+	Weights   []*Weight   // in the order of first use
+	Indexes   []Index     // what Embedding.Index refers to
+	Distances []*Distance // what Relative.Distance refers to
+	Outputs   []Output
 
 	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
 	Layers []Layer
@@ -22,7 +25,7 @@ type Value int
 // None is no Value.
 const None Value = -1
 
-// Op is one operation of an Encoder: *Embedding, *Linear, *LayerNorm, *Activation, *Add, *Attention or *First.
+// Op is one operation of an Encoder: *Embedding, *Table, *Linear, *LayerNorm, *Activation, *Add, *Attention or *First.
 type Op interface {
 	// Where tells which part of the ONNX graph the operation stands for.
 	Where() *Origin
@@ -43,6 +46,13 @@ type Embedding struct {
 	Origin
 	Tables []*Weight
 	Index  []int // into Encoder.Indexes
+}
+
+// Table is y = W, a matrix [rows,width] whose rows belong to no token, such as the embeddings of relative positions. What
+// is computed of it alone has as many rows.
+type Table struct {
+	Origin
+	W *Weight
 }
 
 // Linear is y = x·W + b, or x·Wᵀ + b where Trans is set: W [in,out] (Trans: [out,in]), b [out] or nil. W stands as the
@@ -89,12 +99,24 @@ type Add struct {
 	A, B Value
 }
 
-// Attention is y = softmax(Scale·q·kᵀ)·v for each of Heads heads within each sequence.
+// Attention is y = softmax(Scale·q·kᵀ)·v for each of Heads heads within each sequence. Disentangled attention (He et al.
+// 2021) has terms of relative positions in its scores: with p = Keys and r = Queries,
+//
+//	Scale·(q_i·k_j + q_i·p[Keys.Distance(i−j)] + r[Queries.Distance(i−j)]·k_j).
 type Attention struct {
 	Origin
 	Q, K, V Value
 	Heads   int
 	Scale   float32
+	Keys    *Relative // the position keys, which queries meet ("content to position"); nil for none
+	Queries *Relative // the position queries, which keys meet ("position to content"); nil for none
+}
+
+// Relative is a matrix of one row for each bucket of relative positions, split into heads as q and k are, and which row
+// is taken at which distance.
+type Relative struct {
+	X        Value
+	Distance int // into Encoder.Distances
 }
 
 // First takes the row of each sequence's first token: [T,H] → [sequences,H].
@@ -124,11 +146,20 @@ type Output struct {
 // after it. Operations that were not recognised are None.
 type Layer struct {
 	Query, Key, Value Value // *Linear
-	Attention         Value // *Attention
-	AttentionOutput   Value // *Linear
-	Norm1             Value // *LayerNorm of the sum of AttentionOutput and the layer's input
-	Up, Down          Value // *Linear
-	Norm2             Value // *LayerNorm of the sum of Down and Norm1: the layer's output
+	// The *Linear that make disentangled attention's position keys and queries. They may have the weights of Key and Query:
+	// then they are one map with two uses.
+	PositionKey, PositionQuery Value
+	Attention                  Value // *Attention
+	AttentionOutput            Value // *Linear
+	Norm1                      Value // *LayerNorm of the sum of AttentionOutput and the layer's input
+	Up, Down                   Value // *Linear
+	Norm2                      Value // *LayerNorm of the sum of Down and Norm1: the layer's output
+}
+
+// Projections lists the layer's linear maps, those that were recognised.
+func (l Layer) Projections() []Value {
+	return slices.DeleteFunc([]Value{l.Query, l.Key, l.Value, l.PositionKey, l.PositionQuery, l.AttentionOutput, l.Up, l.Down},
+		func(v Value) bool { return v == None })
 }
 
 func b2i(b bool) int {
@@ -136,4 +167,9 @@ func b2i(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// relatives are the terms of relative positions that an attention has.
+func (a *Attention) relatives() []*Relative {
+	return slices.DeleteFunc([]*Relative{a.Keys, a.Queries}, func(r *Relative) bool { return r == nil })
 }

@@ -16,7 +16,7 @@ func (e *Encoder) findLayers() {
 			continue
 		}
 		l := Layer{Query: e.linear(a.Q), Key: e.linear(a.K), Value: e.linear(a.V), Attention: Value(i),
-			AttentionOutput: None, Norm1: None, Up: None, Down: None, Norm2: None}
+			PositionKey: e.positions(a.Keys), PositionQuery: e.positions(a.Queries), AttentionOutput: None, Norm1: None, Up: None, Down: None, Norm2: None}
 		l.AttentionOutput = only[*Linear](e, users[i])
 		if l.AttentionOutput != None {
 			l.Norm1 = e.normOf(users, l.AttentionOutput)
@@ -75,6 +75,14 @@ func (e *Encoder) linear(v Value) Value {
 		return v
 	}
 	return None
+}
+
+// positions is the linear map that makes a matrix of relative positions.
+func (e *Encoder) positions(r *Relative) Value {
+	if r == nil {
+		return None
+	}
+	return e.linear(r.X)
 }
 
 // normOf is the normalisation of v plus a residual, if v has no other use.

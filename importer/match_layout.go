@@ -8,8 +8,8 @@ import (
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
-// moves are the operators that only move elements of their first input, given constants for the others.
-var moves = []string{"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather"}
+// moves are the operators that only move or repeat elements of their first input, given constants for the others.
+var moves = []string{"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Expand", "Tile"}
 
 // path walks back from a value through nodes that only move elements, to the value they start from.
 func (r *recogniser) path(name string) (from string, chain []*onnx.Node) {

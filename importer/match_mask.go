@@ -33,7 +33,10 @@ const longest = 1024
 // onlyPadding checks that the masks of an attention of h heads hide the padding of each sequence and nothing else, by
 // computing them for batches of several lengths.
 func (r *recogniser) onlyPadding(soft *onnx.Node, masks []mask, h int) error {
-	key := fmt.Sprint(masks, h)
+	key := fmt.Sprint(h)
+	for _, m := range masks { // layers compute the same masks again
+		key += fmt.Sprintf(" %x %d %g", r.signature(m.name), m.kind, m.scale)
+	}
 	err, known := r.masks[key]
 	if !known {
 		err = r.checkMasks(masks, h)

@@ -82,7 +82,7 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 	if a := n.Attribute("axis"); a != nil {
 		axis = a.I
 	}
-	if rank := int64(len(r.s.value(x).Shape)); !r.active(x) || axis != -1 && axis != rank-1 {
+	if rank := int64(len(r.s.value(x).Shape)); !r.active(x) && !r.matrix(x) || axis != -1 && axis != rank-1 {
 		return nil
 	}
 	m := &norm{x: x, gamma: r.row(n.Inputs[1], r.width(x)), eps: 1e-5, nodes: []*onnx.Node{n}}

@@ -14,7 +14,11 @@ func operandsOf(o Op) []*Value {
 	case *Add:
 		return []*Value{&o.A, &o.B}
 	case *Attention:
-		return []*Value{&o.Q, &o.K, &o.V}
+		at := []*Value{&o.Q, &o.K, &o.V}
+		for _, r := range o.relatives() {
+			at = append(at, &r.X)
+		}
+		return at
 	case *First:
 		return []*Value{&o.X}
 	}
@@ -26,6 +30,8 @@ func weightsOf(o Op) []*Weight {
 	switch o := o.(type) {
 	case *Embedding:
 		return o.Tables
+	case *Table:
+		return []*Weight{o.W}
 	case *Linear:
 		return []*Weight{o.W, o.Bias}
 	case *LayerNorm:
@@ -72,6 +78,7 @@ func (e *Encoder) prune() {
 	e.Ops = ops
 	e.Weights = slices.DeleteFunc(e.Weights, func(w *Weight) bool { return !weights[w] })
 	e.pruneIndexes()
+	e.pruneDistances()
 }
 
 // pruneIndexes drops the indexes that no embedding refers to.
@@ -108,4 +115,24 @@ func (e *Encoder) Operands(v Value) []Value {
 // WeightsOf are the weights of an operation, without those that it lacks.
 func (e *Encoder) WeightsOf(v Value) []*Weight {
 	return slices.DeleteFunc(slices.Clone(weightsOf(e.Ops[v])), func(w *Weight) bool { return w == nil })
+}
+
+// pruneDistances drops the distances that no attention refers to.
+func (e *Encoder) pruneDistances() {
+	var distances []*Distance
+	now := map[int]int{}
+	for _, o := range e.Ops {
+		a, ok := o.(*Attention)
+		if !ok {
+			continue
+		}
+		for _, r := range a.relatives() {
+			if _, ok := now[r.Distance]; !ok {
+				now[r.Distance] = len(distances)
+				distances = append(distances, e.Distances[r.Distance])
+			}
+			r.Distance = now[r.Distance]
+		}
+	}
+	e.Distances = distances
 }

@@ -26,7 +26,8 @@ func (g *graph) recognise() (*Encoder, error) {
 		}
 		r := &recogniser{s: s, probe: i, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
 			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]*Weight{}, indexes: map[string]int{},
-			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{}}
+			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{},
+			signatures: map[string]signature{}, distances: map[string]int{}}
 		if err := r.outputs(); err != nil {
 			return nil, err
 		}
@@ -53,6 +54,9 @@ type recogniser struct {
 	roots   map[string]string   // by value: what it is a function of
 	sums    map[string][]lookup // by value: the look-ups that it is the sum of
 	masks   map[string]error    // by the masks of an attention: what is wrong with them
+
+	signatures map[string]signature // by value: what computes it
+	distances  map[string]int       // by what computes them: into Encoder.Distances
 }
 
 // outputs recognises every output of the graph that it can; an error says why there is none.
@@ -128,13 +132,17 @@ type matcher func(name string, n *onnx.Node) (Value, error)
 func (r *recogniser) match(name string) (Value, error) {
 	n := r.s.g.producer(name)
 	v := r.s.values[name]
+	if r.matrix(name) {
+		return r.table(name, n)
+	}
 	if n == nil || v == nil || v.kind != activation {
 		return None, fmt.Errorf("the value %q depends on no weight of the model", name)
 	}
 	if n.Outputs[0] != name {
 		return None, r.s.errorf(n, "its output %q, not the first one, is part of no block that graft recognises", name)
 	}
-	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.activation, r.embedding, r.layout, r.add} {
+	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.disentangled, r.activation, r.embedding, r.positionRows,
+		r.layout, r.masked, r.add} {
 		if v, err := m(name, n); err != nil || v != None {
 			return v, err
 		}
@@ -276,7 +284,7 @@ func (r *recogniser) run(chain []*onnx.Node, x *fold.Array) (*fold.Array, error)
 // sameStructure tells whether two encoders of one graph are the same but for where they were found.
 func sameStructure(a, b *Encoder) bool {
 	if len(a.Ops) != len(b.Ops) || len(a.Weights) != len(b.Weights) || !slices.Equal(a.Hidden, b.Hidden) ||
-		!slices.Equal(a.Layers, b.Layers) || !slices.Equal(a.Outputs, b.Outputs) {
+		!slices.Equal(a.Layers, b.Layers) || !slices.Equal(a.Outputs, b.Outputs) || len(a.Distances) != len(b.Distances) {
 		return false
 	}
 	for i := range a.Ops {
@@ -299,6 +307,9 @@ func sameOp(a, b Op) bool {
 	case *Embedding:
 		b, ok := b.(*Embedding)
 		return ok && slices.Equal(a.Index, b.Index)
+	case *Table:
+		_, ok := b.(*Table)
+		return ok
 	case *Linear:
 		b, ok := b.(*Linear)
 		return ok && a.Trans == b.Trans
@@ -313,7 +324,7 @@ func sameOp(a, b Op) bool {
 		return ok
 	case *Attention:
 		b, ok := b.(*Attention)
-		return ok && a.Heads == b.Heads && a.Scale == b.Scale
+		return ok && a.Heads == b.Heads && a.Scale == b.Scale && sameDistance(a.Keys, b.Keys) && sameDistance(a.Queries, b.Queries)
 	case *First:
 		_, ok := b.(*First)
 		return ok
