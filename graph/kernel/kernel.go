@@ -70,6 +70,12 @@ type Kernels interface {
 	Attention(out, q, k, v, bounds Tensor, o Attention)
 	// AttentionGrad computes the gradients of q, k and v into out[3,T,Heads·d], recomputing the probabilities.
 	AttentionGrad(out, q, k, v, bounds, dy Tensor, o Attention)
+	// RelativeAttention is Attention with terms of relative positions in its scores (He et al. 2021): for query i and key j
+	// of a sequence, Scale·(q_i·k_j + q_i·Keys.X[Keys.Rows(i−j)] + Queries.X[Queries.Rows(i−j)]·k_j).
+	RelativeAttention(out, q, k, v, bounds Tensor, r Relative, o Attention)
+	// RelativeAttentionGrad computes the gradients of q, k and v into out[3,T,Heads·d] and those of Keys.X and Queries.X into
+	// keys and queries, each of which may be empty.
+	RelativeAttentionGrad(out, keys, queries, q, k, v, bounds Tensor, r Relative, dy Tensor, o Attention)
 
 	// CrossEntropy computes out[0] = weight[0] · Σ_t −log softmax(logits[t])[labels[t]] over the rows whose label is
 	// not negative. logits is [T,c], labels int32 [T], weight float32 [1] (one over the number of labelled rows gives

@@ -62,6 +62,19 @@
 	X(void, attention_grad, (t, heads, d, sequences, bounds, q, k, v, dy, scale, out, scratch), \
 		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, IN dy, float scale, \
 		OUT out, OUT scratch) \
+	/* keys and queries are [.., heads·d], or NULL; key_rows and query_rows their rows for each distance query − key, those */ \
+	/* of distance 0 at the pointer; the spans count the rows of the longest sequence from the least to the largest */ \
+	X(long, relative_scratch, (longest, d, key_span, query_span, grad), \
+		long longest, long d, long key_span, long query_span, int grad) \
+	X(void, relative, (t, heads, d, sequences, bounds, q, k, v, keys, key_rows, queries, query_rows, scale, out, scratch), \
+		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, IN keys, \
+		const int32_t *key_rows, IN queries, const int32_t *query_rows, float scale, OUT out, OUT scratch) \
+	/* the gradients of keys and queries are added to, and may be NULL */ \
+	X(void, relative_grad, (t, heads, d, sequences, bounds, q, k, v, keys, key_rows, queries, query_rows, dy, scale, out, \
+			keys_out, queries_out, scratch), \
+		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, IN keys, \
+		const int32_t *key_rows, IN queries, const int32_t *query_rows, IN dy, float scale, OUT out, OUT keys_out, \
+		OUT queries_out, OUT scratch) \
 	/* Σ −log softmax(logits)[label] over m rows of n whose label is not negative, and scale·its gradient */ \
 	X(long, cross_entropy_scratch, (n), long n) \
 	X(double, cross_entropy, (m, n, logits, labels, scratch), \

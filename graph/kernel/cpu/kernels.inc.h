@@ -17,6 +17,8 @@
 #include "softmax.inc.h"
 #include "attention.inc.h"
 #include "attentiongrad.inc.h"
+#include "relative.inc.h"
+#include "relativegrad.inc.h"
 #include "crossentropy.inc.h"
 #include "optimiser.inc.h"
 

@@ -47,6 +47,8 @@ func Run(t *testing.T, open func() kernel.Kernels) {
 		{"Attention", Attention},
 		{"AttentionExtremes", AttentionExtremes},
 		{"AttentionGrad", AttentionGrad},
+		{"RelativeAttention", RelativeAttention},
+		{"RelativeAttentionGrad", RelativeAttentionGrad},
 		{"CrossEntropy", CrossEntropy},
 		{"CrossEntropyGrad", CrossEntropyGrad},
 		{"AdamW", AdamW},

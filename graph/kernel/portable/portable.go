@@ -6,9 +6,9 @@ import "github.com/seed-aefebe89/graft/graph/kernel"
 
 var _ kernel.Kernels = (*kernels)(nil)
 
-// kernels holds scratch memory for packed panels and for attention's scores.
+// kernels holds scratch memory for packed panels, for attention's scores and for their terms of relative positions.
 type kernels struct {
-	panels, scores []float32
+	panels, scores, terms []float32
 }
 
 // New returns Kernels for one goroutine.
