@@ -36,6 +36,9 @@ func (b *builder) encoder() error {
 	for i := range b.e.Indexes {
 		n.Index = append(n.Index, n.leaf(fmt.Sprintf("index %d", i), tensor.Int32, n.Capacity.Tokens))
 	}
+	for i := range b.e.Distances {
+		n.Distances = append(n.Distances, n.leaf(fmt.Sprintf("distances %d", i), tensor.Int32, 2*n.Capacity.Tokens-1))
+	}
 	n.Bounds = n.leaf("bounds", tensor.Int32, n.Capacity.Sequences+1)
 	b.v = make(G.Nodes, len(b.e.Ops))
 	for i, o := range b.e.Ops {
@@ -61,10 +64,8 @@ func (b *builder) places() {
 		byName[p.Name] = p
 	}
 	for _, l := range b.e.Layers {
-		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Down} {
-			if v != importer.None {
-				b.proj[v] = byName[b.e.Ops[v].(*importer.Linear).Module()]
-			}
+		for _, v := range l.Projections() {
+			b.proj[v] = byName[b.e.Ops[v].(*importer.Linear).Module()]
 		}
 		if l.Norm2 != importer.None {
 			b.outs[l.Norm2] = byName[b.e.OutputModule(l)]
@@ -83,6 +84,8 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 			ids = append(ids, n.Index[o.Index[i]])
 		}
 		return b.ok(op.Embed(tables, ids))
+	case *importer.Table:
+		return n.weight(o.W)
 	case *importer.Linear:
 		x := b.v[o.X]
 		y := b.ok(op.Linear(x, n.weight(o.W), n.weight(o.Bias), o.Trans))
@@ -101,7 +104,8 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 	case *importer.Add:
 		return b.ok(op.Add(b.v[o.A], b.v[o.B]))
 	case *importer.Attention:
-		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, o.Heads, o.Scale))
+		return b.ok(op.RelativeAttention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.positions(o.Keys), b.positions(o.Queries),
+			o.Heads, o.Scale))
 	case *importer.First:
 		if n.Firsts == nil {
 			n.Firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)
@@ -109,6 +113,14 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 		return b.ok(op.Rows(b.v[o.X], n.Firsts))
 	}
 	return b.ok(nil, fmt.Errorf("there is no way to build a %T", o))
+}
+
+// positions are the operands of a term of relative positions, if there is one.
+func (b *builder) positions(r *importer.Relative) op.Positions {
+	if r == nil {
+		return op.Positions{}
+	}
+	return op.Positions{X: b.v[r.X], Rows: b.n.Distances[r.Distance]}
 }
 
 // norm adds a normalisation; at a layer's end, with the adapter that sits there:

@@ -45,14 +45,15 @@ type Network struct {
 	Capacity Capacity
 
 	// Leaves that a batch feeds.
-	Index    G.Nodes // int32 [T] for each importer.Encoder.Indexes
-	Bounds   *G.Node // int32 [sequences+1]
-	Rows     *G.Node // int32 [rows]: the tokens whose features are wanted
-	Features *G.Node // [rows,H]: their last hidden states; a leaf where the network starts from features
-	Targets  *G.Node // int32 [rows], −1 for rows without a label
-	Weight   *G.Node // [1]: what the summed loss is multiplied by
-	Seed     *G.Node // [1]: the gradient of the loss, 1
-	Firsts   *G.Node // int32 [sequences]: the first token of each, where an output asks for it
+	Index     G.Nodes // int32 [T] for each importer.Encoder.Indexes
+	Distances G.Nodes // int32 [2n−1] for each importer.Encoder.Distances, n at least the longest sequence's length
+	Bounds    *G.Node // int32 [sequences+1]
+	Rows      *G.Node // int32 [rows]: the tokens whose features are wanted
+	Features  *G.Node // [rows,H]: their last hidden states; a leaf where the network starts from features
+	Targets   *G.Node // int32 [rows], −1 for rows without a label
+	Weight    *G.Node // [1]: what the summed loss is multiplied by
+	Seed      *G.Node // [1]: the gradient of the loss, 1
+	Firsts    *G.Node // int32 [sequences]: the first token of each, where an output asks for it
 
 	Hidden  G.Nodes            // [T,H] as importer.Encoder.Hidden, with the adapters in the layers
 	Outputs map[string]*G.Node // of the ONNX graph, by name

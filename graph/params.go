@@ -219,6 +219,8 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 			for _, t := range o.Tables {
 				used[t] = true
 			}
+		case *importer.Table:
+			used[o.W] = true
 		case *importer.Linear:
 			used[o.W], used[o.Bias] = true, true
 			need(o.X)
@@ -231,6 +233,11 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 			need(o.A, o.B)
 		case *importer.Attention:
 			need(o.Q, o.K, o.V)
+			for _, r := range []*importer.Relative{o.Keys, o.Queries} {
+				if r != nil {
+					need(r.X)
+				}
+			}
 		}
 	}
 	var out []*Param

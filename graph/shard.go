@@ -152,6 +152,9 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 			return err
 		}
 	}
+	if err := b.relate(e); err != nil {
+		return err
+	}
 	return b.check(e)
 }
 
@@ -168,6 +171,9 @@ func (s *Session) feed(e *exec.Exec, sh *shard) error {
 	} else {
 		for i, n := range s.net.Index {
 			values[n] = kernel.I32(b.index[i], len(b.index[i]))
+		}
+		for i, n := range s.net.Distances {
+			values[n] = kernel.I32(b.distances[i], len(b.distances[i]))
 		}
 		values[s.net.Bounds] = kernel.I32(b.bounds, len(b.bounds))
 		values[s.net.Rows] = kernel.I32(b.rows, rows)

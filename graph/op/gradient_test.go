@@ -104,6 +104,19 @@ var operators = map[string]func(c *trial) *G.Node{
 	"LayerNorm residual, no beta": func(c *trial) *G.Node {
 		return c.ok(op.LayerNorm(c.float("x", 4, 6), c.float("r", 4, 6), c.float("gamma", 6), nil, 1e-5))
 	},
+	"RelativeAttention": func(c *trial) *G.Node {
+		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
+			op.Positions{X: c.float("keys", 5, 6), Rows: c.ints("key rows", 0, 0, 1, 2, 3, 3, 4, 4, 4)},
+			op.Positions{X: c.float("queries", 7, 6), Rows: c.ints("query rows", 6, 5, 4, 3, 2, 1, 0)}, 2, 0.6))
+	},
+	"RelativeAttention without position queries": func(c *trial) *G.Node {
+		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
+			op.Positions{X: c.float("keys", 5, 6), Rows: c.ints("key rows", 1, 1, 1, 2, 3, 3, 4)}, op.Positions{}, 3, 0.6))
+	},
+	"RelativeAttention without position keys": func(c *trial) *G.Node {
+		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
+			op.Positions{}, op.Positions{X: c.float("queries", 2, 6), Rows: c.ints("query rows", 0, 0, 0, 0, 1, 1, 1)}, 1, 0.6))
+	},
 	"Attention": func(c *trial) *G.Node {
 		return c.ok(op.Attention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, 0.6))
 	},
@@ -272,10 +285,16 @@ func TestMisuseIsAnError(t *testing.T) {
 		"differ in shape":  func() (*G.Node, error) { return op.Add(x, w) },
 		"does not fit":     func() (*G.Node, error) { return op.MulRow(x, c.float("u", 3)) },
 		"heads":            func() (*G.Node, error) { return op.Attention(x, x, x, idx, 3, 1) },
-		"no part 3":        func() (*G.Node, error) { return op.Part(w, 3) },
-		"index vectors":    func() (*G.Node, error) { return op.Embed(G.Nodes{x}, nil) },
-		"dimensions":       func() (*G.Node, error) { return op.ColSum(v) },
-		"want logits":      func() (*G.Node, error) { return op.CrossEntropy(x, idx, c.float("z", 1)) },
+		"relative heads": func() (*G.Node, error) {
+			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x, Rows: idx}, op.Positions{}, 3, 1)
+		},
+		"positions alone": func() (*G.Node, error) {
+			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x}, op.Positions{}, 1, 1)
+		},
+		"no part 3":     func() (*G.Node, error) { return op.Part(w, 3) },
+		"index vectors": func() (*G.Node, error) { return op.Embed(G.Nodes{x}, nil) },
+		"dimensions":    func() (*G.Node, error) { return op.ColSum(v) },
+		"want logits":   func() (*G.Node, error) { return op.CrossEntropy(x, idx, c.float("z", 1)) },
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)

@@ -240,6 +240,13 @@ func (b *Base) flops(seqs []*graph.Sequence) float64 {
 				sum += 2 * tokens * float64(x.In()) * float64(x.Out())
 			}
 		}
+		a := b.Ops[l.Attention].(*importer.Attention)
+		for _, r := range []*importer.Relative{a.Keys, a.Queries} { // a row for each bucket, and a term of each score
+			if r != nil {
+				h := float64(graph.HiddenSize(b.Encoder))
+				sum += 2*float64(b.Distances[r.Distance].Limit)*h*h + 2*pairs*h
+			}
+		}
 		sum += 4 * pairs * float64(graph.HiddenSize(b.Encoder))
 	}
 	return sum

@@ -1,0 +1,176 @@
+package op
+
+import (
+	"errors"
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// Positions are a term of relative positions in the scores of RelativeAttention: X [rows, heads·d], and Rows int32
+// [2n−1], the row of X for each distance query − key from −(n−1) to n−1, for sequences of up to n tokens. Both are nil
+// where the term is left out.
+type Positions struct{ X, Rows *G.Node }
+
+// RelativeAttention is disentangled attention (He et al. 2021) within each sequence of a packed batch: Attention with,
+// for query i and key j,
+//
+//	S_ij = scale · (q_i·k_j + q_i·keys.X[keys.Rows(i−j)] + queries.X[queries.Rows(i−j)]·k_j)
+//
+// in place of scale·q_i·k_j. With dS as there, dC[i,r] = Σ_j dS_ij over the keys j whose row is r and dB[j,r] = Σ_i dS_ij
+// over the queries i whose row is r,
+//
+//	dq = dS·k + dC·keys,  dk = dSᵀ·q + dB·queries,  dv = Pᵀ·dy,  dkeys = dCᵀ·q,  dqueries = dBᵀ·k
+func RelativeAttention(q, k, v, bounds *G.Node, keys, queries Positions, heads int, scale float32) (*G.Node, error) {
+	a := relativeAttention{o: kernel.Attention{Heads: heads, Scale: scale}, keys: -1, queries: -1}
+	in := G.Nodes{q, k, v, bounds}
+	for _, p := range []struct {
+		at *int
+		Positions
+	}{{&a.keys, keys}, {&a.queries, queries}} {
+		switch {
+		case (p.X == nil) != (p.Rows == nil):
+			return nil, errors.New("relative attention: positions without rows, or rows without positions")
+		case p.X != nil:
+			*p.at = len(in)
+			in = append(in, p.X, p.Rows)
+		}
+	}
+	if len(in) == 4 {
+		return Attention(q, k, v, bounds, heads, scale)
+	}
+	o := &Op{name: "RelativeAttention", attrs: a.String(), infer: a.infer}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.RelativeAttention(out, in[0], in[1], in[2], in[3], a.terms(in), a.o)
+	}
+	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) { return a.diff(in, g, need) }
+	return apply(o, in...)
+}
+
+// relativeAttention is the operator's attributes: where the operands of the terms stand among its inputs, −1 where there
+// is none.
+type relativeAttention struct {
+	o             kernel.Attention
+	keys, queries int
+}
+
+func (a relativeAttention) String() string {
+	return fmt.Sprintf("heads=%d,scale=%g,keys=%t,queries=%t", a.o.Heads, a.o.Scale, a.keys > 0, a.queries > 0)
+}
+
+func (a relativeAttention) infer(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
+	if err := ranks(in, 2, 2, 2, 1); err != nil {
+		return nil, err
+	}
+	if !in[0].Eq(in[1]) || !in[0].Eq(in[2]) {
+		return nil, fmt.Errorf("q, k and v differ in shape")
+	}
+	if a.o.Heads < 1 || in[0][1]%a.o.Heads != 0 {
+		return nil, fmt.Errorf("%d columns do not split into %d heads", in[0][1], a.o.Heads)
+	}
+	for _, i := range []int{a.keys, a.queries} {
+		if i < 0 {
+			continue
+		}
+		if err := rank(in, i, 2); err != nil {
+			return nil, err
+		}
+		if err := rank(in, i+1, 1); err != nil {
+			return nil, err
+		}
+		if in[i][1] != in[0][1] || in[i+1][0]%2 == 0 {
+			return nil, fmt.Errorf("positions %v with rows for %v distances do not fit %v", in[i], in[i+1], in[0])
+		}
+	}
+	return append(dst, in[0]...), nil
+}
+
+// terms are the positions among the operands.
+func (a relativeAttention) terms(in []kernel.Tensor) kernel.Relative {
+	at := func(i int) kernel.Positions {
+		if i < 0 {
+			return kernel.Positions{}
+		}
+		return kernel.Positions{X: in[i], Rows: in[i+1]}
+	}
+	return kernel.Relative{Keys: at(a.keys), Queries: at(a.queries)}
+}
+
+// diff takes the gradients out of one operator's result.
+func (a relativeAttention) diff(in G.Nodes, dy *G.Node, need []bool) (G.Nodes, error) {
+	rows := func(i int) int {
+		if i < 0 || !need[i] {
+			return 0
+		}
+		return in[i].Shape()[0]
+	}
+	keys, queries := rows(a.keys), rows(a.queries)
+	all, err := a.grad(in, dy, keys, queries)
+	if err != nil {
+		return nil, err
+	}
+	r := make(G.Nodes, len(in))
+	for i := range 3 {
+		if need[i] && err == nil {
+			r[i], err = third(all, i, keys+queries)
+		}
+	}
+	if keys > 0 && err == nil {
+		r[a.keys], err = lastRows(all, keys, queries)
+	}
+	if queries > 0 && err == nil {
+		r[a.queries], err = lastRows(all, queries, 0)
+	}
+	return r, err
+}
+
+// grad is [3·T+keys+queries, heads·d]: the gradients of q, k, v, of keys rows of position keys and of queries rows of
+// position queries, 0 where those are not wanted.
+func (a relativeAttention) grad(in G.Nodes, dy *G.Node, keys, queries int) (*G.Node, error) {
+	o := &Op{name: "RelativeAttentionGrad", attrs: fmt.Sprintf("%v,%d,%d", a, keys, queries)}
+	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
+		return append(dst, 3*in[0][0]+keys+queries, in[0][1]), nil
+	}
+	last := len(in)
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		t, width := in[0].Rows(), in[0].Cols()
+		part := func(first, rows int) kernel.Tensor {
+			if rows == 0 {
+				return kernel.Tensor{}
+			}
+			return kernel.F32(out.F32[first*width:(first+rows)*width], rows, width)
+		}
+		k.RelativeAttentionGrad(kernel.F32(out.F32[:3*t*width], 3, t, width), part(3*t, keys), part(3*t+keys, queries),
+			in[0], in[1], in[2], in[3], a.terms(in), in[last], a.o)
+	}
+	return apply(o, append(append(G.Nodes{}, in...), dy)...)
+}
+
+// third is part i of three of the rows of x before the last few.
+func third(x *G.Node, i, last int) (*G.Node, error) {
+	o := &Op{name: "Third", attrs: fmt.Sprint(i, last)}
+	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
+		if len(in[0]) != 2 || in[0][0] < last {
+			return nil, fmt.Errorf("there are no %d last rows", last)
+		}
+		return append(dst, (in[0][0]-last)/3, in[0][1]), nil
+	}
+	o.view = func(in tensor.Shape) int { return i * ((in[0] - last) / 3) * in[1] }
+	return apply(o, x)
+}
+
+// lastRows are n rows of x, after which there are some more.
+func lastRows(x *G.Node, n, after int) (*G.Node, error) {
+	o := &Op{name: "LastRows", attrs: fmt.Sprint(n, after)}
+	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
+		if len(in[0]) != 2 || in[0][0] < n+after {
+			return nil, fmt.Errorf("there are no %d last rows", n+after)
+		}
+		return append(dst, n, in[0][1]), nil
+	}
+	o.view = func(in tensor.Shape) int { return (in[0] - n - after) * in[1] }
+	return apply(o, x)
+}
