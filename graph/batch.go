@@ -56,14 +56,14 @@ func b2i(b bool) int {
 
 // batch is a set of sequences packed for a Network.
 type batch struct {
-	index     [][]int32
-	distances [][]int32 // the rows of relative positions, for the longest sequence
-	bounds    []int32
-	firsts    []int32
-	rows      []int32
-	targets   []int32
-	features  []float32
-	order     []int // which sequence of the caller's each one is
+	index    [][]int32
+	bounds   []int32
+	firsts   []int32
+	rows     []int32
+	targets  []int32
+	features []float32
+	order    []int // which sequence of the caller's each one is
+	relations
 }
 
 // need is the capacity that the batch asks for.
@@ -125,21 +125,13 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	return nil
 }
 
-// relate looks up the rows of relative positions for the longest sequence.
-func (b *batch) relate(e *importer.Encoder) error {
-	longest := 0
+// longest is the length of the longest sequence.
+func (b *batch) longest() int {
+	n := 0
 	for i, end := range b.bounds[1:] {
-		longest = max(longest, int(end-b.bounds[i]))
+		n = max(n, int(end-b.bounds[i]))
 	}
-	b.distances = b.distances[:0]
-	for _, d := range e.Distances {
-		rows, err := d.Rows(max(longest, 1))
-		if err != nil {
-			return err
-		}
-		b.distances = append(b.distances, rows)
-	}
-	return nil
+	return n
 }
 
 // addFeatures appends sequence number i for a network that starts from features of width h.

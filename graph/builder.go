@@ -85,7 +85,7 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 		}
 		return b.ok(op.Embed(tables, ids))
 	case *importer.Table:
-		return n.weight(o.W)
+		return b.ok(op.Rows(n.weight(o.W), n.positions(o.W.Shape[0])))
 	case *importer.Linear:
 		x := b.v[o.X]
 		y := b.ok(op.Linear(x, n.weight(o.W), n.weight(o.Bias), o.Trans))

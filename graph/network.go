@@ -45,7 +45,10 @@ type Network struct {
 	Capacity Capacity
 
 	// Leaves that a batch feeds.
-	Index     G.Nodes // int32 [T] for each importer.Encoder.Indexes
+	Index G.Nodes // int32 [T] for each importer.Encoder.Indexes
+	// Positions are int32 [rows], by the rows of the tables of relative positions: those rows that the batch needs. What
+	// Distances say counts from the first of them.
+	Positions map[int]*G.Node
 	Distances G.Nodes // int32 [2n−1] for each importer.Encoder.Distances, n at least the longest sequence's length
 	Bounds    *G.Node // int32 [sequences+1]
 	Rows      *G.Node // int32 [rows]: the tokens whose features are wanted
@@ -101,7 +104,7 @@ func OnTop(p *Params) bool {
 }
 
 func newNetwork(p *Params, c Capacity) *Network {
-	return &Network{Graph: G.NewGraph(), Params: p, Capacity: c, Outputs: map[string]*G.Node{},
+	return &Network{Graph: G.NewGraph(), Params: p, Capacity: c, Outputs: map[string]*G.Node{}, Positions: map[int]*G.Node{},
 		leaves: map[*G.Node]*Param{}, nodes: map[*Param]*G.Node{}}
 }
 
@@ -122,6 +125,14 @@ func (n *Network) node(p *Param) *G.Node {
 
 // Node returns a parameter's leaf, nil where the network does not use it.
 func (n *Network) Node(p *Param) *G.Node { return n.nodes[p] }
+
+// positions is the leaf of the rows that a batch needs of the tables of relative positions with so many rows.
+func (n *Network) positions(rows int) *G.Node {
+	if n.Positions[rows] == nil {
+		n.Positions[rows] = n.leaf(fmt.Sprintf("positions of %d", rows), tensor.Int32, rows)
+	}
+	return n.Positions[rows]
+}
 
 // weight is a base weight's leaf, nil for a missing one.
 func (n *Network) weight(w *importer.Weight) *G.Node {

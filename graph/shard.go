@@ -152,8 +152,10 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 			return err
 		}
 	}
-	if err := b.relate(e); err != nil {
-		return err
+	if n := b.longest(); n > 0 {
+		if err := b.relate(e, n); err != nil {
+			return err
+		}
 	}
 	return b.check(e)
 }
@@ -174,6 +176,9 @@ func (s *Session) feed(e *exec.Exec, sh *shard) error {
 		}
 		for i, n := range s.net.Distances {
 			values[n] = kernel.I32(b.distances[i], len(b.distances[i]))
+		}
+		for rows, n := range s.net.Positions {
+			values[n] = kernel.I32(b.positions[rows], len(b.positions[rows]))
 		}
 		values[s.net.Bounds] = kernel.I32(b.bounds, len(b.bounds))
 		values[s.net.Rows] = kernel.I32(b.rows, rows)

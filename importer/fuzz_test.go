@@ -19,6 +19,16 @@ func tiny(tb testing.TB, opset int) *onnx.Model {
 	return clone(tb, m)
 }
 
+// tinyRelative is the least encoder with disentangled attention, and an If.
+func tinyRelative(tb testing.TB) *onnx.Model {
+	m, err := random.Disentangled(1, random.Config{VocabSize: 6, HiddenSize: 4, NumHiddenLayers: 1, NumAttentionHeads: 2,
+		IntermediateSize: 3, MaxPositionEmbeddings: 8}, random.Relative{Buckets: 2, Branches: true})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return clone(tb, m)
+}
+
 // use imports a model and uses what comes of it: there is no panic, and what there is holds together.
 func use(t *testing.T, m *onnx.Model) {
 	e, err := importer.EncoderOf(m)
@@ -43,6 +53,14 @@ func use(t *testing.T, m *onnx.Model) {
 		}
 		names[w.Name] = true
 	}
+	for i, d := range e.Distances {
+		for _, n := range []int{0, 1, 5} {
+			rows, err := d.Rows(n)
+			if err == nil && len(rows) != 2*n-1 {
+				t.Errorf("distances %d gives %d rows for %d tokens", i, len(rows), n)
+			}
+		}
+	}
 	for i := range e.Indexes {
 		for _, n := range []int{0, 1, 5} {
 			rows, err := e.Indexes[i].Rows(make([]int32, n), nil)
@@ -62,6 +80,11 @@ func FuzzModel(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	b, err := tinyRelative(f).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := onnx.Decode(b); err == nil {
 			use(t, m)
@@ -78,8 +101,10 @@ func FuzzMutants(f *testing.F) {
 			f.Add(uint8(i), seed, uint8(1+seed))
 		}
 	}
+	base[4] = tinyRelative(f)
+	f.Add(uint8(4), uint64(1), uint8(3))
 	f.Fuzz(func(t *testing.T, which uint8, seed uint64, changes uint8) {
-		m := clone(t, base[which%4])
+		m := clone(t, base[which%5])
 		x := mutator{rand.New(rand.NewPCG(seed, 0)), m}
 		for range changes % 12 {
 			x.mutate()

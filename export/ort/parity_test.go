@@ -68,6 +68,7 @@ func encoders(t *testing.T) []encoder {
 		}
 		out = append(out, encoder{fmt.Sprintf("random/opset%d", opset), filepath.Join(dir, "model.onnx")})
 	}
+	out = append(out, disentangled(t)...)
 	shared := filepath.Join(filepath.Dir(root), "shared")
 	for _, p := range []string{"fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta/*.onnx",
 		"fixtures/onnx/xlm-roberta/torch113/*.onnx", "fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx",

@@ -285,10 +285,10 @@ func TestMisuseIsAnError(t *testing.T) {
 		"differ in shape":  func() (*G.Node, error) { return op.Add(x, w) },
 		"does not fit":     func() (*G.Node, error) { return op.MulRow(x, c.float("u", 3)) },
 		"heads":            func() (*G.Node, error) { return op.Attention(x, x, x, idx, 3, 1) },
-		"relative heads": func() (*G.Node, error) {
+		"do not split into 3 heads": func() (*G.Node, error) {
 			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x, Rows: idx}, op.Positions{}, 3, 1)
 		},
-		"positions alone": func() (*G.Node, error) {
+		"positions without rows": func() (*G.Node, error) {
 			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x}, op.Positions{}, 1, 1)
 		},
 		"no part 3":     func() (*G.Node, error) { return op.Part(w, 3) },

@@ -119,16 +119,16 @@ func (a relativeAttention) diff(in G.Nodes, dy *G.Node, need []bool) (G.Nodes, e
 		}
 	}
 	if keys > 0 && err == nil {
-		r[a.keys], err = lastRows(all, keys, queries)
+		r[a.keys], err = rowsOf(all, in[a.keys], keys+queries)
 	}
 	if queries > 0 && err == nil {
-		r[a.queries], err = lastRows(all, queries, 0)
+		r[a.queries], err = rowsOf(all, in[a.queries], queries)
 	}
 	return r, err
 }
 
-// grad is [3·T+keys+queries, heads·d]: the gradients of q, k, v, of keys rows of position keys and of queries rows of
-// position queries, 0 where those are not wanted.
+// grad is [3·T+keys+queries, heads·d]: the gradients of q, k and v, then keys rows for those of the position keys and
+// queries rows for those of the position queries, of which a batch may have fewer; 0 where they are not wanted.
 func (a relativeAttention) grad(in G.Nodes, dy *G.Node, keys, queries int) (*G.Node, error) {
 	o := &Op{name: "RelativeAttentionGrad", attrs: fmt.Sprintf("%v,%d,%d", a, keys, queries)}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
@@ -138,13 +138,18 @@ func (a relativeAttention) grad(in G.Nodes, dy *G.Node, keys, queries int) (*G.N
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		t, width := in[0].Rows(), in[0].Cols()
 		part := func(first, rows int) kernel.Tensor {
-			if rows == 0 {
-				return kernel.Tensor{}
-			}
 			return kernel.F32(out.F32[first*width:(first+rows)*width], rows, width)
 		}
-		k.RelativeAttentionGrad(kernel.F32(out.F32[:3*t*width], 3, t, width), part(3*t, keys), part(3*t+keys, queries),
-			in[0], in[1], in[2], in[3], a.terms(in), in[last], a.o)
+		terms := a.terms(in)
+		var dkeys, dqueries kernel.Tensor
+		if keys > 0 {
+			dkeys = part(3*t, terms.Keys.X.Rows())
+		}
+		if queries > 0 {
+			dqueries = part(3*t+keys, terms.Queries.X.Rows())
+		}
+		k.RelativeAttentionGrad(kernel.F32(out.F32[:3*t*width], 3, t, width), dkeys, dqueries,
+			in[0], in[1], in[2], in[3], terms, in[last], a.o)
 	}
 	return apply(o, append(append(G.Nodes{}, in...), dy)...)
 }
@@ -162,15 +167,15 @@ func third(x *G.Node, i, last int) (*G.Node, error) {
 	return apply(o, x)
 }
 
-// lastRows are n rows of x, after which there are some more.
-func lastRows(x *G.Node, n, after int) (*G.Node, error) {
-	o := &Op{name: "LastRows", attrs: fmt.Sprint(n, after)}
+// rowsOf are the rows of x that begin a number of rows before its end, as many as like has.
+func rowsOf(x, like *G.Node, before int) (*G.Node, error) {
+	o := &Op{name: "RowsOf", attrs: fmt.Sprint(before)}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
-		if len(in[0]) != 2 || in[0][0] < n+after {
-			return nil, fmt.Errorf("there are no %d last rows", n+after)
+		if len(in[0]) != 2 || len(in[1]) != 2 || in[0][0] < before || in[1][0] > before {
+			return nil, fmt.Errorf("there are no %v rows, %d before the end", in[1], before)
 		}
-		return append(dst, n, in[0][1]), nil
+		return append(dst, in[1][0], in[0][1]), nil
 	}
-	o.view = func(in tensor.Shape) int { return (in[0] - n - after) * in[1] }
-	return apply(o, x)
+	o.view = func(in tensor.Shape) int { return (in[0] - before) * in[1] }
+	return apply(o, x, like)
 }
