@@ -117,7 +117,9 @@ func TestDisentangledAttentionIsToldByWhatItComputes(t *testing.T) {
 				if (a.Keys == nil) != c.rel.NoKeys || (a.Queries == nil) != c.rel.NoQueries {
 					t.Errorf("the attention has terms %+v and %+v", a.Keys, a.Queries)
 				}
-				if shared := l.PositionKey != importer.None && e.Ops[l.PositionKey].(*importer.Linear).W == e.Ops[l.Key].(*importer.Linear).W; shared == (c.rel.OwnMaps || c.rel.NoKeys) {
+				weight := func(v importer.Value) *importer.Weight { return e.Ops[v].(*importer.Linear).W }
+				shared := l.PositionKey != importer.None && weight(l.PositionKey) == weight(l.Key)
+				if shared == (c.rel.OwnMaps || c.rel.NoKeys) {
 					t.Errorf("keys and position keys have one map: %t", shared)
 				}
 			}

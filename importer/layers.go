@@ -15,8 +15,9 @@ func (e *Encoder) findLayers() {
 		if !ok {
 			continue
 		}
-		l := Layer{Query: e.linear(a.Q), Key: e.linear(a.K), Value: e.linear(a.V), Attention: Value(i),
-			PositionKey: e.positions(a.Keys), PositionQuery: e.positions(a.Queries), AttentionOutput: None, Norm1: None, Up: None, Down: None, Norm2: None}
+		l := Layer{Query: e.linear(a.Q), Key: e.linear(a.K), Value: e.linear(a.V), PositionKey: e.positions(a.Keys),
+			PositionQuery: e.positions(a.Queries), Attention: Value(i), AttentionOutput: None, Norm1: None, Up: None,
+			Down: None, Norm2: None}
 		l.AttentionOutput = only[*Linear](e, users[i])
 		if l.AttentionOutput != None {
 			l.Norm1 = e.normOf(users, l.AttentionOutput)

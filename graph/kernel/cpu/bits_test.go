@@ -94,6 +94,46 @@ func TestAttentionDoesNotDependOnTheBatch(t *testing.T) {
 	})
 }
 
+// So have those with terms of relative positions, whatever the length that their rows are for; the gradients of the
+// positions are sums over all sequences.
+func TestRelativeAttentionDoesNotDependOnTheBatch(t *testing.T) {
+	each(t, func(t *testing.T, l Level) {
+		const heads, d, buckets = 3, 20, 64
+		const width = heads * d
+		bounds := []int32{0, 7, 47, 48, 198}
+		rows := int(bounds[len(bounds)-1])
+		r := rand.New(rand.NewPCG(3, 4))
+		q, k, v, dy := normal(r, rows*width), normal(r, rows*width), normal(r, rows*width), normal(r, rows*width)
+		x := kernel.F32(normal(r, buckets*width), buckets, width)
+		run := func(lo, hi int, bounds []int32, longest int) (out, grads []float32) {
+			table := make([]int32, 2*longest-1)
+			for i := range table {
+				table[i] = int32(min(max(buckets/2+i-(longest-1), 0), buckets-1))
+			}
+			p := kernel.Positions{X: x, Rows: kernel.I32(table, len(table))}
+			terms := kernel.Relative{Keys: p, Queries: p}
+			kernels, n := open(t, l)(), hi-lo
+			part := func(x []float32) kernel.Tensor { return kernel.F32(x[lo*width:hi*width], n, width) }
+			out, grads = make([]float32, n*width), make([]float32, 3*n*width)
+			b, o := kernel.I32(bounds, len(bounds)), kernel.Attention{Heads: heads, Scale: 0.2}
+			kernels.RelativeAttention(kernel.F32(out, n, width), part(q), part(k), part(v), b, terms, o)
+			kernels.RelativeAttentionGrad(kernel.F32(grads, 3, n, width), kernel.Tensor{}, kernel.Tensor{}, part(q), part(k),
+				part(v), b, terms, part(dy), o)
+			return out, grads
+		}
+		out, grads := run(0, rows, bounds, 150)
+		for s := range len(bounds) - 1 {
+			lo, hi := int(bounds[s]), int(bounds[s+1])
+			alone, gradsAlone := run(lo, hi, []int32{0, int32(hi - lo)}, hi-lo+s)
+			sameBits(t, "out", alone, out[lo*width:hi*width])
+			for i := range 3 {
+				sameBits(t, "gradient", gradsAlone[i*(hi-lo)*width:(i+1)*(hi-lo)*width],
+					grads[(i*rows+lo)*width:(i*rows+hi)*width])
+			}
+		}
+	})
+}
+
 // The sum of squares decides whether gradients are clipped: it is the same on every machine.
 func TestSumSquaresIsTheSameOnEveryLevel(t *testing.T) {
 	x := kernel.F32(normal(rand.New(rand.NewPCG(5, 6)), 10007), 10007)
