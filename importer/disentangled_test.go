@@ -65,16 +65,16 @@ func TestDisentangledAttentionIsToldByWhatItComputes(t *testing.T) {
 		{name: "rows by the words", edit: func(t *testing.T, m *onnx.Model) {
 			e := before(t, m, attending+"Expand")
 			n := node(t, m, attending+"Expand")
-			n.Inputs[0] = e.add("Mul", []string{n.Inputs[0], e.add("Unsqueeze", []string{"attention_mask", e.ints(1)})})
+			n.Inputs[0] = e.add("Mul", []string{n.Inputs[0], e.add("ReduceMin", []string{"attention_mask"}, intAttr("keepdims", 0))})
 		}, want: "depend on what the model's inputs hold"},
 		{name: "gathered along the queries", edit: func(t *testing.T, m *onnx.Model) {
 			setAttribute(node(t, m, attending+"GatherElements"), intAttr("axis", 1))
-		}, want: notOne},
+		}, want: "outside of axis 1"},
 		{name: "positions that meet the keys in both terms", edit: func(t *testing.T, m *onnx.Model) {
 			n, k := node(t, m, attending+"MatMul_1"), node(t, m, attending+"MatMul_2")
 			n.Inputs[0] = k.Inputs[0]
 		}, want: "relative positions meet"},
-		{name: "positions that meet nothing of the tokens", edit: func(t *testing.T, m *onnx.Model) {
+		{name: "position keys for both terms", edit: func(t *testing.T, m *onnx.Model) {
 			n, k := node(t, m, attending+"MatMul_2"), node(t, m, attending+"MatMul_1")
 			n.Inputs[1] = k.Inputs[1] // the position keys, of queries too
 		}},
@@ -93,7 +93,7 @@ func TestDisentangledAttentionIsToldByWhatItComputes(t *testing.T) {
 		}, want: "where graft expects attention that only padding limits"},
 		{name: "zeros for other tokens", rel: random.Relative{TwiceZeros: true}, edit: func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, attending+"Where_1")
-			n.Inputs[0] = before(t, m, attending+"Where_1").add("Not", n.Inputs[:1])
+			n.Inputs[0] = before(t, m, attending+"Where_1").add("Not", []string{n.Inputs[0]})
 		}, want: "where graft expects attention that only padding limits"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestIfs(t *testing.T) {
 		}, "depends on what the model's inputs hold, not on their shapes alone"},
 		{"by a number", func(t *testing.T, m *onnx.Model) {
 			node(t, m, name).Inputs[0] = before(t, m, name).int(1)
-		}, "depends on what"},
+		}, "is int64[], want bool"},
 		{"without a condition", func(t *testing.T, m *onnx.Model) { node(t, m, name).Inputs = nil }, "it has 0 inputs, want its condition"},
 		{"without a branch", func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, name)

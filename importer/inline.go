@@ -85,7 +85,10 @@ func (f *inliner) eval(s *spec, n *onnx.Node) error {
 		return s.errorf(n, "%w", err)
 	}
 	x, ok := v.Scalar()
-	if !ok || v.kind != constant || v.Type != onnx.Bool {
+	if v.Type != onnx.Bool {
+		return s.errorf(n, "its condition %q is %v, want bool", n.Inputs[0], v.Array)
+	}
+	if !ok || v.kind != constant {
 		return s.errorf(n, "its condition %q, %v, depends on what the model's inputs hold, not on their shapes alone", n.Inputs[0], v.Array)
 	}
 	c := f.conds[n]
