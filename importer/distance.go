@@ -128,16 +128,16 @@ func (r *recogniser) distance(index string, limit int, byKey bool) (int, error) 
 	}
 	d.rows = rows
 	if r.probe == 0 { // a longer sequence too, where the model takes one
-		long := atOnce
-		for ; long > r.s.seq; long /= 2 {
-			if _, err = d.evaluate(long); err == nil {
-				break
+		for n := atOnce; n > r.s.seq; n /= 2 {
+			rows, err := d.evaluate(n)
+			if err != nil {
+				continue
 			}
-		}
-		if long > r.s.seq {
-			if _, err := d.Rows(long); err != nil {
-				return 0, err
+			if err := d.agree(rows); err != nil {
+				return 0, fmt.Errorf("the relative positions %q at %d tokens: %w", index, n, err)
 			}
+			d.rows = rows
+			break
 		}
 	}
 	i := len(r.e.Distances)

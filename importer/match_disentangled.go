@@ -342,6 +342,9 @@ func (r *recogniser) addend(t *terms, n *onnx.Node, scale float64, turned bool) 
 	if !ok || !r.active(left) || !r.active(right) {
 		return false, nil
 	}
+	if *slot != nil && x.index == "" {
+		return false, nil
+	}
 	if *slot != nil {
 		return false, fmt.Errorf("%v: the scores have two terms of one kind", x.node)
 	}
