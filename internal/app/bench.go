@@ -226,9 +226,10 @@ func (b *Base) things(ks []kernel.Kernels, seqs []*graph.Sequence, ids [][]int32
 
 // flops are the multiplications and additions of the forward pass up to the last hidden state.
 func (b *Base) flops(seqs []*graph.Sequence) float64 {
-	tokens, pairs := 0.0, 0.0
+	tokens, pairs, longest := 0.0, 0.0, 0.0
 	for _, q := range seqs {
 		n := float64(len(q.IDs))
+		longest = max(longest, n)
 		tokens += n
 		pairs += n * n
 	}
@@ -241,10 +242,10 @@ func (b *Base) flops(seqs []*graph.Sequence) float64 {
 			}
 		}
 		a := b.Ops[l.Attention].(*importer.Attention)
-		for _, r := range []*importer.Relative{a.Keys, a.Queries} { // a row for each bucket, and a term of each score
+		for _, r := range []*importer.Relative{a.Keys, a.Queries} { // a row for each distance, but one for each bucket at most, and a term of each score
 			if r != nil {
 				h := float64(graph.HiddenSize(b.Encoder))
-				sum += 2*float64(b.Distances[r.Distance].Limit)*h*h + 2*pairs*h
+				sum += 2*min(float64(b.Distances[r.Distance].Limit), 2*longest-1)*h*h + 2*pairs*h
 			}
 		}
 		sum += 4 * pairs * float64(graph.HiddenSize(b.Encoder))
