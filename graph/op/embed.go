@@ -49,5 +49,9 @@ func embedGrad(ids, dy *G.Node, v int) (*G.Node, error) {
 	o := &Op{name: "EmbedGrad", attrs: fmt.Sprint(v)}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) { return append(dst, v, in[1][1]), nil }
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.EmbedGrad(out, in[0], in[1]) }
+	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
+		ddy, err := Embed(G.Nodes{g}, in[:1])
+		return G.Nodes{nil, ddy}, err
+	}
 	return apply(o, ids, dy)
 }

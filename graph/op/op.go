@@ -35,6 +35,8 @@ type Op struct {
 	inPlace []int
 	packs   []PackUse
 	view    func(in tensor.Shape) (offset int)
+
+	usesOutput bool // diff uses the output's node
 }
 
 // PackUse says that an operator takes input Input, transposed or not, as the right operand of a matrix product.
