@@ -102,14 +102,15 @@ func (l *layer) batch(name string, labels ...int32) {
 
 // The gradient of MAML (Finn et al. 2017): that of the query loss at θ − α∇L(θ; support), through the inner step, with
 // respect to every parameter along its own direction, against finite differences of the query loss after the inner
-// step. The second order is told apart from the first: without it the difference is far outside of the bound.
+// step. The second order is told apart from the first: it moves the gradient of all that the inner step moves by far more
+// than the bound.
 func TestMetaGradientThroughAnInnerStep(t *testing.T) {
 	methods := map[string]peft.Method{
 		"bottleneck":      peft.Bottleneck{Where: peft.LayerOutput, Size: 3, Activation: kernel.GELU},
 		"bottleneck silu": peft.Bottleneck{Where: peft.LayerOutput, Size: 3, Activation: kernel.SiLU},
 		"lora":            peft.LoRA{R: 2, Alpha: 4, Targets: []string{"query", "value"}},
 	}
-	const alpha = 1.5
+	const alpha = 0.5
 	for name, m := range methods {
 		t.Run(name, func(t *testing.T) {
 			l := &layer{trial: newTrial(t, 3), method: m}
@@ -148,7 +149,8 @@ func TestMetaGradientThroughAnInnerStep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rough, err := op.Grad(G.Nodes{query}, G.Nodes{one}, first) // at the adapted point, as in first-order MAML
+			// At the adapted point, as in first-order MAML; what does not move has the whole gradient here too.
+			rough, err := op.Grad(G.Nodes{query}, G.Nodes{one}, first)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +171,7 @@ func TestMetaGradientThroughAnInnerStep(t *testing.T) {
 					}
 					continue
 				}
-				if apart > 0.03*norm {
+				if apart > 0.05*norm {
 					told++
 				}
 				var x []float32
@@ -193,8 +195,8 @@ func TestMetaGradientThroughAnInnerStep(t *testing.T) {
 					t.Errorf("%s: the query loss rises by %.6g along its gradient, want %.6g", n, got, norm)
 				}
 			}
-			if told < len(names)/3 {
-				t.Errorf("second order moves only %d of %d gradients by a thirtieth: the test tells little", told, len(names))
+			if told < len(moved) {
+				t.Errorf("second order moves only %d of %d gradients by a twentieth: the test tells little", told, len(moved))
 			}
 		})
 	}
