@@ -144,6 +144,10 @@ func (n *Network) Gradients(ps []*Param) (G.Nodes, error) {
 	if n.Seed == nil {
 		n.Seed = n.leaf("seed", tensor.Float32, 1)
 	}
+	if n.Params.Memory.Recompute {
+		within := n.withinLayers()
+		return op.GradAgain(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt, func(x *G.Node) bool { return within[x] })
+	}
 	return op.Grad(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt)
 }
 

@@ -80,6 +80,7 @@ type Params struct {
 	Base    []*Param    // in the order of importer.Encoder.Weights
 	Adapter []*Param
 	Head    []*Param
+	Memory  Memory // how the sessions of these parameters trade memory for time
 
 	weights map[*importer.Weight]*Param
 	named   map[string]*Param

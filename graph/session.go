@@ -131,6 +131,9 @@ func (s *Session) roots() (roots G.Nodes, err error) {
 
 // pack lays the frozen matrices out for the products of the plan.
 func (s *Session) pack() {
+	if s.params.Memory.Unpacked {
+		return
+	}
 	for _, u := range s.plan.Packs() {
 		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base && !p.thawed {
 			p.pack(s.kernels[0], u.Trans)

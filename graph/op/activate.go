@@ -25,7 +25,7 @@ func activateGrad(x, dy *G.Node, f kernel.Activation) (*G.Node, error) {
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 2)
 		if need[0] {
-			var e expr
+			var e parts
 			if c := e.curvature(in[0], f); c != nil {
 				r[0] = e.mul(e.mul(g, in[1]), c)
 			}

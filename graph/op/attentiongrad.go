@@ -20,7 +20,7 @@ func attentionGrad(in G.Nodes, dy *G.Node, a kernel.Attention) (*G.Node, error) 
 		k.AttentionGrad(out, in[0], in[1], in[2], in[3], in[4], a)
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
-		var e expr
+		var e parts
 		ys := e.attentionGrad(in, a)
 		seeds := G.Nodes{e.part(g, 0), e.part(g, 1), e.part(g, 2)}
 		if e.err != nil {
@@ -33,7 +33,7 @@ func attentionGrad(in G.Nodes, dy *G.Node, a kernel.Attention) (*G.Node, error) 
 
 // attentionGrad writes the three gradients in operators that can be differentiated further. in is q, k, v, bounds, dy.
 // The probabilities stand in a [T·heads,T] matrix: it is what a second derivative costs.
-func (e *expr) attentionGrad(in G.Nodes, a kernel.Attention) G.Nodes {
+func (e *parts) attentionGrad(in G.Nodes, a kernel.Attention) G.Nodes {
 	q, k, v, bounds, dy := in[0], in[1], in[2], in[3], in[4]
 	scores := func(x, y *G.Node, scale, outside float32) *G.Node {
 		return e.of(func() (*G.Node, error) { return Scores(x, y, bounds, a.Heads, scale, outside) })
@@ -42,7 +42,7 @@ func (e *expr) attentionGrad(in G.Nodes, a kernel.Attention) G.Nodes {
 		return e.of(func() (*G.Node, error) { return Mix(p, x, bounds, a.Heads, trans, scale) })
 	}
 	s := scores(q, k, a.Scale, float32(math.Inf(-1)))
-	p := e.of(func() (*G.Node, error) { return Softmax(s) })
+	p := e.of(func() (*G.Node, error) { return Probabilities(s) })
 	ds := e.softmaxGrad(p, scores(dy, v, 1, 0))
 	return G.Nodes{mix(ds, k, false, a.Scale), mix(ds, q, true, a.Scale), mix(p, dy, true, 1)}
 }

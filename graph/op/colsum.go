@@ -20,7 +20,7 @@ func ColSum(x *G.Node) (*G.Node, error) {
 	}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.ColSum(out, in[0]) }
 	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
-		dx, err := Repeat(in[0], g)
+		dx, err := RepeatRow(in[0], g)
 		return G.Nodes{dx}, err
 	}
 	return apply(o, x)

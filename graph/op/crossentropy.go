@@ -46,9 +46,9 @@ func crossEntropyGrad(logits, labels, weight, dy *G.Node) (*G.Node, error) {
 		k.CrossEntropyGrad(out, in[0], in[1], in[2], in[3])
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
-		var e expr
+		var e parts
 		logits, labels := in[0], in[1]
-		p := e.of(func() (*G.Node, error) { return Softmax(logits) })
+		p := e.of(func() (*G.Node, error) { return Probabilities(logits) })
 		labelled := e.of(func() (*G.Node, error) { return Labelled(labels, logits) })
 		truth := e.of(func() (*G.Node, error) { return OneHot(labels, logits) })
 		s := e.mul(in[2], in[3])

@@ -17,7 +17,7 @@ import (
 //	relu       0
 //	silu       σ(1 − σ)·(2 + x(1 − 2σ)), σ = (1 + tanh(x/2))/2
 //	tanh       −2t·(1 − t²), t = tanh x
-func (e *expr) curvature(x *G.Node, f kernel.Activation) *G.Node {
+func (e *parts) curvature(x *G.Node, f kernel.Activation) *G.Node {
 	square := func(a *G.Node) *G.Node { return e.mul(a, a) }
 	tanh := func(a *G.Node) *G.Node {
 		return e.of(func() (*G.Node, error) { return Activate(a, kernel.Tanh) })

@@ -147,28 +147,3 @@ func (w *walk) step(n *G.Node) error {
 	}
 	return nil
 }
-
-// byParts differentiates a fused operator through its expression in smaller ones: ys are its results as expressions of
-// its inputs in, seeds their gradients. It returns the gradients of those inputs that need names, nil for one that has
-// none. The inputs count as independent of each other, also where one is computed from another.
-func byParts(ys, seeds, in G.Nodes, need []bool) (G.Nodes, error) {
-	w := &walk{floor: map[*G.Node]bool{}}
-	var wrt G.Nodes
-	for i, x := range in {
-		w.floor[x] = true
-		if need[i] {
-			wrt = append(wrt, x)
-		}
-	}
-	if err := w.run(ys, seeds, wrt); err != nil {
-		return nil, err
-	}
-	r := make(G.Nodes, len(in))
-	for i, x := range in {
-		if need[i] {
-			r[i] = w.acc[x]
-			delete(w.acc, x) // an input that comes twice has its whole gradient at its first place
-		}
-	}
-	return r, nil
-}

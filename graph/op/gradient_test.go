@@ -143,8 +143,8 @@ var operators = map[string]func(c *trial) *G.Node{
 	},
 	"RowSum":  func(c *trial) *G.Node { return c.ok(op.RowSum(c.float("x", 5, 3))) },
 	"ColSum":  func(c *trial) *G.Node { return c.ok(op.ColSum(c.float("x", 5, 3))) },
-	"Columns": func(c *trial) *G.Node { return c.ok(op.Columns(c.float("c", 5), c.constant("like", 5, 3))) },
-	"Repeat":  func(c *trial) *G.Node { return c.ok(op.Repeat(c.constant("like", 5, 3), c.float("row", 3))) },
+	"RepeatColumn": func(c *trial) *G.Node { return c.ok(op.RepeatColumn(c.float("c", 5), c.constant("like", 5, 3))) },
+	"RepeatRow":  func(c *trial) *G.Node { return c.ok(op.RepeatRow(c.constant("like", 5, 3), c.float("row", 3))) },
 	"Total":   func(c *trial) *G.Node { return c.ok(op.Total(c.float("x", 5, 3))) },
 	"Spread":  func(c *trial) *G.Node { return c.ok(op.Spread(c.float("s", 1), c.constant("like", 5, 3))) },
 	"Shift":   func(c *trial) *G.Node { return c.ok(op.Shift(c.float("x", 5, 3), 0.7)) },
@@ -156,7 +156,7 @@ var operators = map[string]func(c *trial) *G.Node{
 		}
 		return c.ok(op.InvSqrt(c.leaf("x", x)))
 	},
-	"Softmax": func(c *trial) *G.Node { return c.ok(op.Softmax(c.float("x", 5, 3))) },
+	"Probabilities": func(c *trial) *G.Node { return c.ok(op.Probabilities(c.float("x", 5, 3))) },
 	"Part":    func(c *trial) *G.Node { return c.ok(op.Part(c.float("x", 3, 2, 4), 1)) },
 	"Scores": func(c *trial) *G.Node {
 		return c.ok(op.Scores(c.float("a", 7, 6), c.float("b", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, 0.6, -3))

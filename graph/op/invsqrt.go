@@ -19,7 +19,7 @@ func InvSqrt(x *G.Node) (*G.Node, error) {
 		}
 	}
 	o.diff = func(_ G.Nodes, y, g *G.Node, _ []bool) (G.Nodes, error) {
-		var e expr
+		var e parts
 		dx := e.scale(e.mul(g, e.mul(y, e.mul(y, y))), -0.5)
 		return G.Nodes{dx}, e.err
 	}

@@ -16,7 +16,7 @@ func (v layerNorm) grad(z G.Nodes, gamma, dy *G.Node) (*G.Node, error) {
 		k.LayerNormGrad(out, x, residual, rest[0], rest[1], v.eps)
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
-		var e expr
+		var e parts
 		n := len(in) - 2
 		zhat, inv := v.normalised(&e, in[:n])
 		d := e.of(func() (*G.Node, error) { return MulRow(in[n+1], in[n]) })
@@ -39,7 +39,7 @@ func (v layerNorm) paramGrad(z G.Nodes, dy *G.Node) (*G.Node, error) {
 		k.LayerNormParamGrad(out, x, residual, rest[0], v.eps)
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
-		var e expr
+		var e parts
 		n := len(in) - 1
 		zhat, _ := v.normalised(&e, in[:n])
 		dgamma := e.mul(in[n], zhat)
@@ -55,7 +55,7 @@ func (v layerNorm) paramGrad(z G.Nodes, dy *G.Node) (*G.Node, error) {
 }
 
 // normalised writes ẑ and 1/√(var(z) + eps), the latter in every column, as expressions of x and residual.
-func (v layerNorm) normalised(e *expr, in G.Nodes) (zhat, inv *G.Node) {
+func (v layerNorm) normalised(e *parts, in G.Nodes) (zhat, inv *G.Node) {
 	z := in[0]
 	if v.residual {
 		z = e.add(in[0], in[1])
@@ -67,9 +67,9 @@ func (v layerNorm) normalised(e *expr, in G.Nodes) (zhat, inv *G.Node) {
 }
 
 // means is each row's mean in every column of the row.
-func (e *expr) means(x *G.Node) *G.Node {
+func (e *parts) means(x *G.Node) *G.Node {
 	if e.err != nil {
 		return nil
 	}
-	return e.columns(e.scale(e.rowSum(x), 1/float32(x.Shape()[1])), x)
+	return e.repeatColumn(e.scale(e.rowSum(x), 1/float32(x.Shape()[1])), x)
 }

@@ -25,7 +25,7 @@ func RowSum(x *G.Node) (*G.Node, error) {
 		}
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
-		dx, err := Columns(g, in[0])
+		dx, err := RepeatColumn(g, in[0])
 		return G.Nodes{dx}, err
 	}
 	return apply(o, x)

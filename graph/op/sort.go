@@ -51,3 +51,22 @@ func sortAbove(floor map[*G.Node]bool, roots G.Nodes) G.Nodes {
 	}
 	return order
 }
+
+// Between returns the nodes that depend on from and that to depends on, without the two.
+func Between(from, to *G.Node) G.Nodes {
+	floor, depends := map[*G.Node]bool{from: true}, map[*G.Node]bool{from: true}
+	var out G.Nodes
+	for _, n := range sortAbove(floor, G.Nodes{to}) {
+		if n == from || n == to {
+			continue
+		}
+		for _, c := range Inputs(n) {
+			if depends[c] {
+				depends[n] = true
+				out = append(out, n)
+				break
+			}
+		}
+	}
+	return out
+}

@@ -9,12 +9,12 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Softmax is y[t,j] = exp(x[t,j]) / Σ_i exp(x[t,i]): x [T,n]. An element of −∞ gives 0, a row of nothing else a row of
+// Probabilities is the softmax of each row: y[t,j] = exp(x[t,j]) / Σ_i exp(x[t,i]): x [T,n]. An element of −∞ gives 0, a row of nothing else a row of
 // zeros.
 //
 //	dx = y ⊙ (dy − Σ_j y ⊙ dy)
-func Softmax(x *G.Node) (*G.Node, error) {
-	o := &Op{name: "Softmax", inPlace: []int{0}, usesOutput: true}
+func Probabilities(x *G.Node) (*G.Node, error) {
+	o := &Op{name: "Probabilities", inPlace: []int{0}, usesOutput: true}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		return append(dst, in[0]...), rank(in, 0, 2)
 	}
@@ -25,14 +25,14 @@ func Softmax(x *G.Node) (*G.Node, error) {
 		}
 	}
 	o.diff = func(_ G.Nodes, y, g *G.Node, _ []bool) (G.Nodes, error) {
-		var e expr
+		var e parts
 		dx := e.softmaxGrad(y, g)
 		return G.Nodes{dx}, e.err
 	}
 	return apply(o, x)
 }
 
-// softmax is one row of Softmax. y may be x.
+// softmax is one row of Probabilities. y may be x.
 func softmax(y, x []float32) {
 	top := float32(math.Inf(-1))
 	for _, v := range x {

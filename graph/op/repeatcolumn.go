@@ -9,11 +9,11 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Columns is y[t,j] = c[t] in the shape of like: c [T], like and y [T,n].
+// RepeatColumn is y[t,j] = c[t] in the shape of like: c [T], like and y [T,n].
 //
 //	dc[t] = Σ_j dy[t,j]
-func Columns(c, like *G.Node) (*G.Node, error) {
-	o := &Op{name: "Columns"}
+func RepeatColumn(c, like *G.Node) (*G.Node, error) {
+	o := &Op{name: "RepeatColumn"}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		if err := ranks(in, 1, 2); err != nil {
 			return nil, err

@@ -6,11 +6,11 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Repeat is y[t] = row in the shape of like: like and y [T,n], row [n].
+// RepeatRow is y[t] = row in the shape of like: like and y [T,n], row [n].
 //
 //	drow = Σ_t dy[t]
-func Repeat(like, row *G.Node) (*G.Node, error) {
-	o := &Op{name: "Repeat", infer: rowRule}
+func RepeatRow(like, row *G.Node) (*G.Node, error) {
+	o := &Op{name: "RepeatRow", infer: rowRule}
 	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		row := in[1].F32
 		for t := range out.Rows() {
