@@ -26,6 +26,11 @@ func (c Capacity) fits(d Capacity) bool {
 	return d.Tokens <= c.Tokens && d.Sequences <= c.Sequences && d.Rows <= c.Rows
 }
 
+// most is enough for both.
+func (c Capacity) most(d Capacity) Capacity {
+	return Capacity{max(c.Tokens, d.Tokens), max(c.Sequences, d.Sequences), max(c.Rows, d.Rows)}
+}
+
 // grow returns capacities that are at least both and some more, so that slightly larger batches do not grow again.
 func (c Capacity) grow(d Capacity) Capacity {
 	f := func(a, b int) int {

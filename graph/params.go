@@ -35,6 +35,7 @@ type Param struct {
 	embedding bool
 	thawed    bool
 	packed    kernel.Packed
+	flat      [1]int // Size, as a shape
 }
 
 // Size is the number of elements.
@@ -50,6 +51,14 @@ func (p *Param) Thaw() {
 		p.Data = append([]float32(nil), p.Data...)
 		p.thawed, p.packed = true, kernel.Packed{}
 	}
+}
+
+// Vector is x, which has the parameter's size, as an operand of one dimension. It allocates nothing.
+func (p *Param) Vector(x []float32) kernel.Tensor {
+	if p.flat[0] != len(p.Data) {
+		p.flat[0] = len(p.Data)
+	}
+	return kernel.Tensor{Shape: p.flat[:], F32: x}
 }
 
 // tensor is the parameter as an operand.
@@ -68,8 +77,13 @@ func (p *Param) pack(k kernel.Kernels, trans bool) {
 		at = &p.packed.Trans
 	}
 	if *at == nil {
-		*at = k.Pack(kernel.F32(p.Data, p.Shape...), trans)
+		*at = p.layout(k, trans)
 	}
+}
+
+// layout lays a matrix out for products.
+func (p *Param) layout(k kernel.Kernels, trans bool) kernel.Layout {
+	return k.Pack(kernel.F32(p.Data, p.Shape...), trans)
 }
 
 // Params are the parameters of an encoder with adapters and a head, by what they are called in it.
@@ -103,7 +117,7 @@ func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (
 		if err != nil {
 			return nil, fmt.Errorf("reading weight %q: %w", w.Name, err)
 		}
-		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w]}
+		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w], flat: [1]int{len(x)}}
 		p.weights[w] = b
 		p.Base = append(p.Base, b)
 	}

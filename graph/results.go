@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
-
-	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
 var errMode = errors.New("the session was made to compute something else")
@@ -36,21 +34,41 @@ func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (l
 
 // Grad adds the last Step's gradient of parameter i of the session's list to g.
 func (s *Session) Grad(i int, g []float32) error {
+	p := s.train[i]
+	if len(g) != p.Size() {
+		return fmt.Errorf("the gradient of %q has %d elements, want %d", p.Name, p.Size(), len(g))
+	}
+	r := s.grads[i]
 	for k, sh := range s.shards {
 		if sh.idle() {
 			continue
 		}
-		x, err := sh.exec.Value(s.grads[i])
+		x, err := sh.exec.Value(r.rows)
 		if err != nil {
 			return err
 		}
-		if len(x.F32) != len(g) {
-			return fmt.Errorf("the gradient of %q has %d elements, want %d", s.train[i].Name, len(x.F32), len(g))
+		if r.ids == nil {
+			sum := p.Vector(g)
+			s.kernels[k].Add(sum, sum, p.Vector(x.F32))
+			continue
 		}
-		sum := kernel.F32(g, len(g))
-		s.kernels[k].Add(sum, sum, kernel.F32(x.F32, len(g)))
+		ids, err := sh.exec.Value(r.ids)
+		if err != nil {
+			return err
+		}
+		addRows(g, ids.I32, x.F32, x.Cols())
 	}
 	return nil
+}
+
+// addRows adds each row of x to the row of g that its id names.
+func addRows(g []float32, ids []int32, x []float32, n int) {
+	for i, id := range ids {
+		row := g[int(id)*n : int(id)*n+n]
+		for j, v := range x[i*n : i*n+n] {
+			row[j] += v
+		}
+	}
 }
 
 // Logits returns the logits [rows,labels] of each sequence's rows.

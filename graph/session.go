@@ -1,12 +1,15 @@
 package graph
 
 import (
+	"context"
 	"errors"
+	"sync"
 
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seed-aefebe89/graft/graph/exec"
 	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/op"
 )
 
 // Session runs one network again and again: it splits each batch over threads, gives every thread an executor with
@@ -20,9 +23,18 @@ type Session struct {
 
 	net    *Network
 	plan   *exec.Plan
-	grads  G.Nodes
+	ready  bool // the executors are those of plan
+	grads  []gradient
 	shards []*shard
+
+	deal dealer
+	ctx  context.Context // of the run in progress
+	busy sync.WaitGroup
 }
+
+// gradient is where the gradient of a parameter comes from: a value in its shape, or, with ids, the rows that add up to
+// it. So the gradient of an embedding table takes memory for the tokens of a batch and not for the vocabulary.
+type gradient struct{ ids, rows *G.Node }
 
 // mode is what a session computes.
 type mode int
@@ -42,7 +54,12 @@ func (m mode) top() bool { return m == topSteps || m == topLogits }
 func newSession(p *Params, ks []kernel.Kernels, m mode) *Session {
 	s := &Session{params: p, kernels: ks, mode: m}
 	for range ks {
-		s.shards = append(s.shards, &shard{})
+		sh := &shard{}
+		sh.do = func() {
+			defer s.busy.Done()
+			sh.err = sh.exec.Run(s.ctx)
+		}
+		s.shards = append(s.shards, sh)
 	}
 	return s
 }
@@ -76,68 +93,110 @@ func NewProbe(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks
 
 // prepare makes the network, the plan and the executors for batches that need c.
 func (s *Session) prepare(c Capacity) error {
-	if s.net != nil && s.cap.fits(c) {
+	if !s.cap.fits(c) {
+		s.cap = s.cap.grow(c)
+		s.net, s.ready = nil, false
+	}
+	if s.ready {
 		return nil
 	}
-	s.cap = s.cap.grow(c)
-	var err error
+	if err := s.build(); err != nil {
+		return err
+	}
+	s.pack()
+	for i, k := range s.kernels {
+		s.shards[i].exec = s.plan.New(k)
+		s.shards[i].exec.Thread = i
+	}
+	s.ready = true
+	return s.feedParams()
+}
+
+// build makes the network and the plan for the session's capacity, if they are not there.
+func (s *Session) build() (err error) {
+	if s.net != nil {
+		return nil
+	}
+	var n *Network
 	if s.mode.top() {
-		s.net, err = NewTop(s.params, s.cap.Rows)
+		n, err = NewTop(s.params, s.cap.Rows)
 	} else {
-		s.net, err = New(s.params, s.cap)
+		n, err = New(s.params, s.cap)
 	}
 	if err != nil {
 		return err
 	}
-	roots, err := s.roots()
+	roots, err := s.roots(n)
 	if err != nil {
 		return err
 	}
 	if s.plan, err = exec.NewPlan(roots...); err != nil {
 		return err
 	}
-	s.pack()
-	for i, k := range s.kernels {
-		s.shards[i].exec = s.plan.New(k)
-	}
-	return s.feedParams()
+	s.net = n
+	return nil
 }
 
 // roots are the nodes that the session computes.
-func (s *Session) roots() (roots G.Nodes, err error) {
+func (s *Session) roots(n *Network) (roots G.Nodes, err error) {
 	switch s.mode {
 	case steps, topSteps:
-		if s.grads, err = s.net.Gradients(s.train); err != nil {
+		grads, err := n.Gradients(s.train)
+		if err != nil {
 			return nil, err
 		}
-		return append(G.Nodes{s.net.Loss}, s.grads...), nil
+		s.grads = s.grads[:0]
+		roots = append(roots, n.Loss)
+		for _, x := range grads {
+			g := gradient{rows: x}
+			if ids, rows, ok := op.RowGradient(x); ok {
+				g = gradient{ids, rows}
+				roots = append(roots, ids)
+			}
+			s.grads, roots = append(s.grads, g), append(roots, g.rows)
+		}
+		return roots, nil
 	case logits, topLogits:
-		if s.net.Logits == nil {
+		if n.Logits == nil {
 			return nil, errors.New("the network has no head to compute logits with")
 		}
-		return G.Nodes{s.net.Logits}, nil
+		return G.Nodes{n.Logits}, nil
 	case features:
-		if s.net.Features == nil {
+		if n.Features == nil {
 			return nil, errors.New("the encoder's layers were not recognised, so that it has no last hidden state")
 		}
-		return G.Nodes{s.net.Features}, nil
+		return G.Nodes{n.Features}, nil
 	}
-	roots = append(roots, s.net.Hidden...)
+	roots = append(roots, n.Hidden...)
 	for _, o := range s.params.Model.Outputs {
-		roots = append(roots, s.net.Outputs[o.Name])
+		roots = append(roots, n.Outputs[o.Name])
 	}
 	return roots, nil
 }
 
-// pack lays the frozen matrices out for the products of the plan.
-func (s *Session) pack() {
+// packed is a frozen matrix that a plan takes in products, transposed or not.
+type packed struct {
+	param *Param
+	trans bool
+}
+
+// packs lists the matrices that are laid out for the products of the plan.
+func (s *Session) packs() (out []packed) {
 	if s.params.Memory.Unpacked {
-		return
+		return nil
 	}
 	for _, u := range s.plan.Packs() {
 		if p := s.net.leaves[u.Leaf]; p != nil && p.Group == Base && !p.thawed {
-			p.pack(s.kernels[0], u.Trans)
+			out = append(out, packed{p, u.Trans})
 		}
+	}
+	return out
+}
+
+// pack lays the frozen matrices out.
+func (s *Session) pack() {
+	for _, u := range s.packs() {
+		u.param.pack(s.kernels[0], u.trans)
 	}
 }
 
@@ -162,7 +221,7 @@ func (s *Session) feedParams() error {
 
 // Update tells the session that parameters were given other memory.
 func (s *Session) Update() error {
-	if s.net == nil {
+	if !s.ready {
 		return nil
 	}
 	return s.feedParams()

@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"errors"
-	"sync"
 
 	G "gorgonia.org/gorgonia"
 
@@ -17,6 +16,7 @@ type shard struct {
 	batch  batch
 	weight [1]float32
 	err    error
+	do     func() // runs exec and tells the session
 }
 
 func (sh *shard) idle() bool { return len(sh.batch.order) == 0 }
@@ -27,14 +27,13 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 		return errors.New("the batch is empty")
 	}
 	var need Capacity
-	for i, part := range spread(seqs, len(s.shards), s.work) {
+	for i, part := range s.deal.spread(seqs, len(s.shards), s.mode.top()) {
 		sh := s.shards[i]
 		sh.weight[0] = weight
 		if err := s.fill(&sh.batch, seqs, part); err != nil {
 			return err
 		}
-		n := sh.batch.need()
-		need = Capacity{max(need.Tokens, n.Tokens), max(need.Sequences, n.Sequences), max(need.Rows, n.Rows)}
+		need = need.most(sh.batch.need())
 	}
 	if err := s.prepare(need); err != nil {
 		return err
@@ -47,27 +46,21 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 			return err
 		}
 	}
-	var wg sync.WaitGroup
+	s.ctx = ctx
 	for _, sh := range s.shards {
 		if sh.err = nil; !sh.idle() {
-			wg.Go(func() { sh.err = sh.exec.Run(ctx) })
+			s.busy.Add(1)
+			go sh.do()
 		}
 	}
-	wg.Wait()
+	s.busy.Wait()
+	s.ctx = nil
 	for _, sh := range s.shards {
 		if sh.err != nil {
 			return sh.err
 		}
 	}
 	return nil
-}
-
-// work is what a sequence costs: its tokens, or its rows where the network starts from features.
-func (s *Session) work(q *Sequence) int {
-	if s.mode.top() {
-		return len(q.Targets)
-	}
-	return len(q.IDs)
 }
 
 // fill packs some of the sequences into a shard's batch.
@@ -90,28 +83,42 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 
 // feed gives an executor its part of the batch.
 func (s *Session) feed(sh *shard) error {
-	b := &sh.batch
-	rows := len(b.rows)
-	values := map[*G.Node]kernel.Tensor{
-		s.net.Targets: kernel.I32(b.targets, rows),
-		s.net.Weight:  kernel.F32(sh.weight[:], 1),
-	}
+	b, n := &sh.batch, s.net
+	f := feeder{exec: sh.exec, plan: s.plan}
+	f.ints(n.Targets, b.targets)
+	f.feed(n.Weight, kernel.Tensor{Shape: f.shape(1), F32: sh.weight[:]})
 	if s.mode.top() {
-		values[s.net.Features] = kernel.F32(b.features, rows, HiddenSize(s.params.Model.Encoder))
-	} else {
-		for i, n := range s.net.Index {
-			values[n] = kernel.I32(b.index[i], len(b.index[i]))
-		}
-		values[s.net.Bounds] = kernel.I32(b.bounds, len(b.bounds))
-		values[s.net.Rows] = kernel.I32(b.rows, rows)
-		values[s.net.Firsts] = kernel.I32(b.firsts, len(b.firsts))
+		h := HiddenSize(s.params.Model.Encoder)
+		f.feed(n.Features, kernel.Tensor{Shape: f.shape(len(b.rows), h), F32: b.features})
+		return f.err
 	}
-	for _, n := range s.plan.Leaves() {
-		if v, ok := values[n]; ok {
-			if err := sh.exec.Feed(n, v); err != nil {
-				return err
-			}
-		}
+	for i, x := range n.Index {
+		f.ints(x, b.index[i])
 	}
-	return nil
+	f.ints(n.Bounds, b.bounds)
+	f.ints(n.Rows, b.rows)
+	f.ints(n.Firsts, b.firsts)
+	return f.err
+}
+
+// feeder feeds an executor without allocating. The first error stays.
+type feeder struct {
+	exec *exec.Exec
+	plan *exec.Plan
+	dims [2]int
+	err  error
+}
+
+// shape is a shape until the next call.
+func (f *feeder) shape(d ...int) []int { return f.dims[:copy(f.dims[:], d)] }
+
+func (f *feeder) ints(n *G.Node, x []int32) {
+	f.feed(n, kernel.Tensor{Shape: f.shape(len(x)), I32: x})
+}
+
+// feed gives a leaf its value, where the plan takes it.
+func (f *feeder) feed(n *G.Node, t kernel.Tensor) {
+	if n != nil && f.err == nil && f.plan.Takes(n) {
+		f.err = f.exec.Feed(n, t)
+	}
 }

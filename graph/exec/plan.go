@@ -157,6 +157,12 @@ func round(n int) int { return (n + alignment - 1) / alignment * alignment }
 // Leaves returns the nodes that a run must be fed.
 func (p *Plan) Leaves() G.Nodes { return p.leaves }
 
+// Takes tells whether n is one of Leaves.
+func (p *Plan) Takes(n *G.Node) bool {
+	i, ok := p.index[n]
+	return ok && p.slots[i].kind == leaf
+}
+
 // Steps is the number of operators of a run.
 func (p *Plan) Steps() int { return len(p.steps) }
 

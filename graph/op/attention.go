@@ -37,6 +37,7 @@ func Attention(q, k, v, bounds *G.Node, heads int, scale float32) (*G.Node, erro
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.Attention(out, in[0], in[1], in[2], in[3], a)
 	}
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 4 * pairs(in[3]) * float64(in[0].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
 		all, err := attentionGrad(in, g, a)
 		if err != nil {

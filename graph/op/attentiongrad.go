@@ -19,6 +19,8 @@ func attentionGrad(in G.Nodes, dy *G.Node, a kernel.Attention) (*G.Node, error) 
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.AttentionGrad(out, in[0], in[1], in[2], in[3], in[4], a)
 	}
+	// The probabilities again, and the gradients of them, q, k and v: five products.
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 10 * pairs(in[3]) * float64(in[0].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
 		var e parts
 		ys := e.attentionGrad(in, a)

@@ -141,14 +141,14 @@ var operators = map[string]func(c *trial) *G.Node{
 		c.in[len(c.in)-1].fixed = true
 		return c.ok(op.CrossEntropy(c.float("logits", 4, 3), c.ints("labels", 2, -1, 0, 1), w))
 	},
-	"RowSum":  func(c *trial) *G.Node { return c.ok(op.RowSum(c.float("x", 5, 3))) },
-	"ColSum":  func(c *trial) *G.Node { return c.ok(op.ColSum(c.float("x", 5, 3))) },
+	"RowSum":       func(c *trial) *G.Node { return c.ok(op.RowSum(c.float("x", 5, 3))) },
+	"ColSum":       func(c *trial) *G.Node { return c.ok(op.ColSum(c.float("x", 5, 3))) },
 	"RepeatColumn": func(c *trial) *G.Node { return c.ok(op.RepeatColumn(c.float("c", 5), c.constant("like", 5, 3))) },
-	"RepeatRow":  func(c *trial) *G.Node { return c.ok(op.RepeatRow(c.constant("like", 5, 3), c.float("row", 3))) },
-	"Total":   func(c *trial) *G.Node { return c.ok(op.Total(c.float("x", 5, 3))) },
-	"Spread":  func(c *trial) *G.Node { return c.ok(op.Spread(c.float("s", 1), c.constant("like", 5, 3))) },
-	"Shift":   func(c *trial) *G.Node { return c.ok(op.Shift(c.float("x", 5, 3), 0.7)) },
-	"Exp":     func(c *trial) *G.Node { return c.ok(op.Exp(c.float("x", 5, 3))) },
+	"RepeatRow":    func(c *trial) *G.Node { return c.ok(op.RepeatRow(c.constant("like", 5, 3), c.float("row", 3))) },
+	"Total":        func(c *trial) *G.Node { return c.ok(op.Total(c.float("x", 5, 3))) },
+	"Spread":       func(c *trial) *G.Node { return c.ok(op.Spread(c.float("s", 1), c.constant("like", 5, 3))) },
+	"Shift":        func(c *trial) *G.Node { return c.ok(op.Shift(c.float("x", 5, 3), 0.7)) },
+	"Exp":          func(c *trial) *G.Node { return c.ok(op.Exp(c.float("x", 5, 3))) },
 	"InvSqrt": func(c *trial) *G.Node {
 		x := c.random(5, 3)
 		for i, v := range x.F32 {
@@ -157,7 +157,7 @@ var operators = map[string]func(c *trial) *G.Node{
 		return c.ok(op.InvSqrt(c.leaf("x", x)))
 	},
 	"Probabilities": func(c *trial) *G.Node { return c.ok(op.Probabilities(c.float("x", 5, 3))) },
-	"Part":    func(c *trial) *G.Node { return c.ok(op.Part(c.float("x", 3, 2, 4), 1)) },
+	"Part":          func(c *trial) *G.Node { return c.ok(op.Part(c.float("x", 3, 2, 4), 1)) },
 	"Scores": func(c *trial) *G.Node {
 		return c.ok(op.Scores(c.float("a", 7, 6), c.float("b", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, 0.6, -3))
 	},

@@ -43,6 +43,7 @@ func Mix(p, x, bounds *G.Node, heads int, trans bool, scale float32) (*G.Node, e
 			}
 		})
 	}
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 2 * pairs(in[2]) * float64(in[1].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 3)
 		if need[0] {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Probabilities is the softmax of each row: y[t,j] = exp(x[t,j]) / Σ_i exp(x[t,i]): x [T,n]. An element of −∞ gives 0, a row of nothing else a row of
-// zeros.
+// Probabilities is the softmax of each row, y[t,j] = exp(x[t,j]) / Σ_i exp(x[t,i]): x [T,n]. An element of −∞ gives 0,
+// a row of nothing else a row of zeros.
 //
 //	dx = y ⊙ (dy − Σ_j y ⊙ dy)
 func Probabilities(x *G.Node) (*G.Node, error) {

@@ -12,7 +12,7 @@ import (
 //
 //	dx[r] = Σ dy[i] over the i whose index is r
 func Rows(x, index *G.Node) (*G.Node, error) {
-	o := &Op{name: "Rows"}
+	o := &Op{name: "Rows", lookups: 1}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		if err := ranks(in, 2, 1); err != nil {
 			return nil, err

@@ -40,6 +40,7 @@ func Scores(a, b, bounds *G.Node, heads int, scale, outside float32) (*G.Node, e
 			}
 		})
 	}
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 2 * pairs(in[2]) * float64(in[0].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 3)
 		if need[0] {
