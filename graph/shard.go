@@ -16,6 +16,7 @@ type shard struct {
 	batch  batch
 	weight [1]float32
 	err    error
+	feeder feeder
 	do     func() // runs exec and tells the session
 }
 
@@ -84,7 +85,8 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 // feed gives an executor its part of the batch.
 func (s *Session) feed(sh *shard) error {
 	b, n := &sh.batch, s.net
-	f := feeder{exec: sh.exec, plan: s.plan}
+	f := &sh.feeder
+	*f = feeder{exec: sh.exec, plan: s.plan}
 	f.ints(n.Targets, b.targets)
 	f.feed(n.Weight, kernel.Tensor{Shape: f.shape(1), F32: sh.weight[:]})
 	if s.mode.top() {
