@@ -321,3 +321,27 @@ func TestUnpackedWeightsGiveTheSame(t *testing.T) {
 		}
 	}
 }
+
+// Also where layers share their weights, whose gradients are sums over the layers.
+func TestRecomputedActivationsOfSharedLayers(t *testing.T) {
+	m := open(t, "fixtures", "onnx", "albert", "model.opset17.eager.onnx")
+	seqs, _ := labelled(500, 4, 6, 1, 9)
+	for name, method := range methods(m) {
+		var want [][]float32
+		for _, recompute := range []bool{false, true} {
+			p := newParams(t, m, method)
+			p.Memory.Recompute = recompute
+			train := append(p.Of(graph.Adapter, graph.Head), p.Encoding(true)...)
+			for _, q := range train {
+				q.Thaw()
+			}
+			got := gradients(t, graph.NewTrainer(p, threads(1), train), train, seqs)
+			for i := range want {
+				if !slices.Equal(got[i], want[i]) {
+					t.Fatalf("%s: value %d differs", name, i)
+				}
+			}
+			want = got
+		}
+	}
+}
