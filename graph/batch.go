@@ -1,8 +1,9 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/seed-aefebe89/graft/importer"
 )
@@ -16,6 +17,14 @@ type Sequence struct {
 	Targets []int32
 	// Features are the last hidden states [rows,H] of Rows, for networks that start from them.
 	Features []float32
+}
+
+// work is what the sequence costs: its tokens, or its rows where the network starts from features.
+func (s *Sequence) work(top bool) int {
+	if top {
+		return len(s.Targets)
+	}
+	return len(s.IDs)
 }
 
 // rows is the number of rows that the sequence adds to a batch's result.
@@ -95,11 +104,10 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	}
 	start := b.bounds[len(b.bounds)-1]
 	for k := range e.Indexes {
-		x, err := e.Indexes[k].Rows(s.IDs, s.Types)
-		if err != nil {
+		var err error
+		if b.index[k], err = e.Indexes[k].AppendRows(b.index[k], s.IDs, s.Types); err != nil {
 			return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
 		}
-		b.index[k] = append(b.index[k], x...)
 	}
 	b.firsts = append(b.firsts, start)
 	b.bounds = append(b.bounds, start+int32(len(s.IDs)))
@@ -158,27 +166,39 @@ func (b *batch) check(e *importer.Encoder) error {
 	return nil
 }
 
+// dealer deals sequences out to shards. It keeps its memory.
+type dealer struct {
+	order, work, load []int
+	shards            [][]int
+}
+
 // spread deals sequences out to n shards of about equal work, the longest first, each to the shard with the least. The
-// result depends on the work alone.
-func spread(seqs []*Sequence, n int, work func(*Sequence) int) [][]int {
-	order := make([]int, len(seqs))
-	for i := range order {
-		order[i] = i
+// work of a sequence is its tokens, or its rows where the network starts from features. The result depends on the work
+// alone and holds until the next call.
+func (d *dealer) spread(seqs []*Sequence, n int, top bool) [][]int {
+	d.order, d.work, d.load = d.order[:0], d.work[:0], d.load[:0]
+	for i, q := range seqs {
+		d.order, d.work = append(d.order, i), append(d.work, q.work(top))
 	}
-	sort.SliceStable(order, func(a, b int) bool { return work(seqs[order[a]]) > work(seqs[order[b]]) })
-	shards, load := make([][]int, n), make([]int, n)
-	for _, i := range order {
+	slices.SortStableFunc(d.order, func(a, b int) int { return cmp.Compare(d.work[b], d.work[a]) })
+	for len(d.shards) < n {
+		d.shards = append(d.shards, nil)
+	}
+	for k := range n {
+		d.shards[k], d.load = d.shards[k][:0], append(d.load, 0)
+	}
+	for _, i := range d.order {
 		least := 0
-		for k := range load {
-			if load[k] < load[least] {
+		for k := range d.load {
+			if d.load[k] < d.load[least] {
 				least = k
 			}
 		}
-		shards[least] = append(shards[least], i)
-		load[least] += work(seqs[i])
+		d.shards[least] = append(d.shards[least], i)
+		d.load[least] += d.work[i]
 	}
-	for _, s := range shards {
-		sort.Ints(s)
+	for _, s := range d.shards[:n] {
+		slices.Sort(s)
 	}
-	return shards
+	return d.shards[:n]
 }

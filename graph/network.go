@@ -26,6 +26,11 @@ func (c Capacity) fits(d Capacity) bool {
 	return d.Tokens <= c.Tokens && d.Sequences <= c.Sequences && d.Rows <= c.Rows
 }
 
+// most is enough for both.
+func (c Capacity) most(d Capacity) Capacity {
+	return Capacity{max(c.Tokens, d.Tokens), max(c.Sequences, d.Sequences), max(c.Rows, d.Rows)}
+}
+
 // grow returns capacities that are at least both and some more, so that slightly larger batches do not grow again.
 func (c Capacity) grow(d Capacity) Capacity {
 	f := func(a, b int) int {
@@ -143,6 +148,10 @@ func (n *Network) Gradients(ps []*Param) (G.Nodes, error) {
 	}
 	if n.Seed == nil {
 		n.Seed = n.leaf("seed", tensor.Float32, 1)
+	}
+	if n.Params.Memory.Recompute {
+		within := n.withinLayers()
+		return op.GradAgain(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt, func(x *G.Node) bool { return within[x] })
 	}
 	return op.Grad(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt)
 }

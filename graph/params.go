@@ -36,6 +36,7 @@ type Param struct {
 	embedding bool
 	thawed    bool
 	packs     packs
+	flat      [1]int // Size, as a shape
 }
 
 // Size is the number of elements.
@@ -50,6 +51,14 @@ func (p *Param) Thaw() {
 		p.Data = append([]float32(nil), p.Data...)
 		p.thawed, p.packs = true, packs{}
 	}
+}
+
+// Vector is x, which has the parameter's size, as an operand of one dimension. It allocates nothing.
+func (p *Param) Vector(x []float32) kernel.Tensor {
+	if p.flat[0] != len(p.Data) {
+		p.flat[0] = len(p.Data)
+	}
+	return kernel.Tensor{Shape: p.flat[:], F32: x}
 }
 
 // tensor is the parameter as an operand.
@@ -69,6 +78,7 @@ type Params struct {
 	Base    []*Param    // in the order of importer.Encoder.Weights
 	Adapter []*Param
 	Head    []*Param
+	Memory  Memory // how the sessions of these parameters trade memory for time
 
 	// Precision is that of products with the base's matrices. It is set before the first session is made. Adapters,
 	// heads and the values that are trained are float32 throughout.
@@ -95,7 +105,7 @@ func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (
 		if err != nil {
 			return nil, fmt.Errorf("reading weight %q: %w", w.Name, err)
 		}
-		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w]}
+		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w], flat: [1]int{len(x)}}
 		p.weights[w] = b
 		p.Base = append(p.Base, b)
 	}

@@ -15,6 +15,7 @@ import (
 func benchCommand() *cobra.Command {
 	o := app.BenchOptions{}
 	var asJSON, quiet bool
+	var profile string
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure forward passes and training steps beside onnxruntime on this machine",
@@ -28,7 +29,11 @@ matrix product in the same run. Private memory is that of a process of its own f
 			if o.Only == "" {
 				o.Memory = func(ctx context.Context, only string) (float64, error) { return memory(ctx, o, only) }
 			}
-			r, err := app.Bench(c.Context(), o)
+			var r *app.BenchResult
+			err := app.Profiled(c.Context(), profile, c.ErrOrStderr(), func(ctx context.Context) (err error) {
+				r, err = app.Bench(ctx, o)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -45,6 +50,7 @@ matrix product in the same run. Private memory is that of a process of its own f
 	f.IntVar(&o.Runs, "runs", 9, "runs of each, after one that warms up")
 	f.StringVar(&o.Only, "only", "", fmt.Sprintf("measure one thing alone: %q", app.BenchNames))
 	f.BoolVar(&asJSON, "json", false, "print JSON")
+	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
 	quietFlag(f, &quiet)
 	required(c, "model")

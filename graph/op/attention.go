@@ -37,6 +37,7 @@ func Attention(q, k, v, bounds *G.Node, heads int, scale float32) (*G.Node, erro
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.Attention(out, in[0], in[1], in[2], in[3], a)
 	}
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 4 * pairs(in[3]) * float64(in[0].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
 		all, err := attentionGrad(in, g, a)
 		if err != nil {
@@ -51,16 +52,4 @@ func Attention(q, k, v, bounds *G.Node, heads int, scale float32) (*G.Node, erro
 		return r, err
 	}
 	return apply(o, q, k, v, bounds)
-}
-
-// attentionGrad is [3,T,heads·d]: the gradients of q, k and v. in is q, k, v, bounds.
-func attentionGrad(in G.Nodes, dy *G.Node, a kernel.Attention) (*G.Node, error) {
-	o := &Op{name: "AttentionGrad", attrs: fmt.Sprintf("heads=%d,scale=%g", a.Heads, a.Scale)}
-	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
-		return append(append(dst, 3), in[0]...), nil
-	}
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		k.AttentionGrad(out, in[0], in[1], in[2], in[3], in[4], a)
-	}
-	return apply(o, append(append(G.Nodes{}, in...), dy)...)
 }

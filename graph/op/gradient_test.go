@@ -20,6 +20,7 @@ import (
 type input struct {
 	node  *G.Node
 	value kernel.Tensor
+	fixed bool
 }
 
 // trial is a small graph: inputs and an output.
@@ -41,7 +42,7 @@ func (c *trial) leaf(name string, v kernel.Tensor) *G.Node {
 		dt = tensor.Int32
 	}
 	n := G.NewTensor(c.g, dt, len(v.Shape), G.WithShape(v.Shape...), G.WithName(name))
-	c.in = append(c.in, &input{n, v})
+	c.in = append(c.in, &input{node: n, value: v})
 	return n
 }
 
@@ -56,6 +57,23 @@ func (c *trial) random(shape ...int) kernel.Tensor {
 // float adds an input of random numbers, ints one of given integers.
 func (c *trial) float(name string, shape ...int) *G.Node { return c.leaf(name, c.random(shape...)) }
 func (c *trial) ints(name string, x ...int32) *G.Node    { return c.leaf(name, kernel.I32(x, len(x))) }
+
+// constant adds an input that nothing is differentiated by.
+func (c *trial) constant(name string, shape ...int) *G.Node {
+	n := c.leaf(name, c.random(shape...))
+	c.in[len(c.in)-1].fixed = true
+	return n
+}
+
+// wrt are the inputs that gradients are asked for.
+func (c *trial) wrt() (in []*input, nodes G.Nodes) {
+	for _, x := range c.in {
+		if x.value.F32 != nil && !x.fixed {
+			in, nodes = append(in, x), append(nodes, x.node)
+		}
+	}
+	return in, nodes
+}
 
 func (c *trial) ok(n *G.Node, err error) *G.Node {
 	c.t.Helper()
@@ -96,8 +114,15 @@ var operators = map[string]func(c *trial) *G.Node{
 	"MulRow":    func(c *trial) *G.Node { return c.ok(op.MulRow(c.float("x", 5, 3), c.float("row", 3))) },
 	"GELU":      func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.GELU)) },
 	"GELU tanh": func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.GELUTanh)) },
-	"SiLU":      func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.SiLU)) },
-	"Tanh":      func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.Tanh)) },
+	"ReLU": func(c *trial) *G.Node { // away from the kink
+		x := c.random(5, 3)
+		for i, v := range x.F32 {
+			x.F32[i] = v + float32(math.Copysign(0.5, float64(v)))
+		}
+		return c.ok(op.Activate(c.leaf("x", x), kernel.ReLU))
+	},
+	"SiLU": func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.SiLU)) },
+	"Tanh": func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.Tanh)) },
 	"LayerNorm": func(c *trial) *G.Node {
 		return c.ok(op.LayerNorm(c.float("x", 4, 6), nil, c.float("gamma", 6), c.float("beta", 6), 1e-5))
 	},
@@ -113,7 +138,42 @@ var operators = map[string]func(c *trial) *G.Node{
 	"Rows": func(c *trial) *G.Node { return c.ok(op.Rows(c.float("x", 5, 3), c.ints("index", 3, 0, 3))) },
 	"CrossEntropy": func(c *trial) *G.Node {
 		w := c.leaf("weight", kernel.F32([]float32{0.3}, 1))
+		c.in[len(c.in)-1].fixed = true
 		return c.ok(op.CrossEntropy(c.float("logits", 4, 3), c.ints("labels", 2, -1, 0, 1), w))
+	},
+	"RowSum":       func(c *trial) *G.Node { return c.ok(op.RowSum(c.float("x", 5, 3))) },
+	"ColSum":       func(c *trial) *G.Node { return c.ok(op.ColSum(c.float("x", 5, 3))) },
+	"RepeatColumn": func(c *trial) *G.Node { return c.ok(op.RepeatColumn(c.float("c", 5), c.constant("like", 5, 3))) },
+	"RepeatRow":    func(c *trial) *G.Node { return c.ok(op.RepeatRow(c.constant("like", 5, 3), c.float("row", 3))) },
+	"Total":        func(c *trial) *G.Node { return c.ok(op.Total(c.float("x", 5, 3))) },
+	"Spread":       func(c *trial) *G.Node { return c.ok(op.Spread(c.float("s", 1), c.constant("like", 5, 3))) },
+	"Shift":        func(c *trial) *G.Node { return c.ok(op.Shift(c.float("x", 5, 3), 0.7)) },
+	"Exp":          func(c *trial) *G.Node { return c.ok(op.Exp(c.float("x", 5, 3))) },
+	"InvSqrt": func(c *trial) *G.Node {
+		x := c.random(5, 3)
+		for i, v := range x.F32 {
+			x.F32[i] = 1 + v*v
+		}
+		return c.ok(op.InvSqrt(c.leaf("x", x)))
+	},
+	"Probabilities": func(c *trial) *G.Node { return c.ok(op.Probabilities(c.float("x", 5, 3))) },
+	"Part":          func(c *trial) *G.Node { return c.ok(op.Part(c.float("x", 3, 2, 4), 1)) },
+	"Scores": func(c *trial) *G.Node {
+		return c.ok(op.Scores(c.float("a", 7, 6), c.float("b", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, 0.6, -3))
+	},
+	"Mix": func(c *trial) *G.Node {
+		return c.ok(op.Mix(c.float("p", 14, 7), c.float("x", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, false, 0.6))
+	},
+	"Mix trans": func(c *trial) *G.Node {
+		return c.ok(op.Mix(c.float("p", 14, 7), c.float("x", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, true, 1.2))
+	},
+	"Attention of one value": func(c *trial) *G.Node {
+		x := c.float("x", 5, 4)
+		return c.ok(op.Attention(x, x, x, c.ints("bounds", 0, 3, 5), 2, 0.6))
+	},
+	"LayerNorm with itself": func(c *trial) *G.Node {
+		x := c.float("x", 4, 6)
+		return c.ok(op.LayerNorm(x, x, c.float("gamma", 6), c.float("beta", 6), 1e-5))
 	},
 	"a value used twice": func(c *trial) *G.Node {
 		x, w := c.float("x", 4, 4), c.float("w", 4, 4)
@@ -130,17 +190,8 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 			for seed := range uint64(5) {
 				c := newTrial(t, seed+1)
 				c.out = build(c)
+				wrt, nodes := c.wrt()
 				seedNode := c.leaf("seed", c.random(c.out.Shape()...))
-				var wrt []*input
-				for _, in := range c.in[:len(c.in)-1] {
-					if in.value.F32 != nil && in.node.Name() != "weight" {
-						wrt = append(wrt, in)
-					}
-				}
-				var nodes G.Nodes
-				for _, in := range wrt {
-					nodes = append(nodes, in.node)
-				}
 				grads, err := op.Grad(G.Nodes{c.out}, G.Nodes{seedNode}, nodes)
 				if err != nil {
 					t.Fatal(err)
