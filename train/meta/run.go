@@ -42,6 +42,11 @@ func (p *Prime) Run(ctx context.Context) (*Result, error) {
 		p.state.Step++
 		n := len(p.state.Query) - 1
 		bar.Add(1, fmt.Sprintf("query loss %.3f, support loss %.3f", p.state.Query[n], p.state.Support[n]))
+		if p.Stepped != nil {
+			if err := p.Stepped(p.state.Step); err != nil {
+				return nil, err
+			}
+		}
 		if p.due() {
 			if err := p.save(); err != nil {
 				return nil, err
