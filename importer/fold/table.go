@@ -29,6 +29,22 @@ func Lookup(n *onnx.Node, opset int64) (Func, error) {
 	return e.call, nil
 }
 
+// SameMeaning tells whether a node's operator means the same at two opset versions of its domain. Of an operator that is
+// not known nothing is told but that one version is itself.
+func SameMeaning(n *onnx.Node, a, b int64) bool {
+	es := operators[opKey{n.Domain, n.OpType}]
+	at := func(opset int64) int {
+		k := -1
+		for i, e := range es {
+			if e.since <= opset {
+				k = i
+			}
+		}
+		return k
+	}
+	return a == b || at(a) >= 0 && at(a) == at(b)
+}
+
 type opKey struct{ domain, op string }
 
 // operators lists the operators by (domain, name), each with the opset versions at which its inputs or its meaning
