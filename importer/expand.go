@@ -15,6 +15,7 @@ import (
 type expander struct {
 	model     *onnx.Model // a copy, with a graph of its own
 	nodes     []expanded
+	written   []expanded // the nodes before quantised ones were replaced
 	functions map[functionKey]*onnx.Function
 	names     map[string]int          // of values, all of them: how many names like each were made
 	inits     map[string]*onnx.Tensor // of the graph
@@ -42,7 +43,21 @@ type operator struct{ domain, name string }
 
 // rules are the operators that are written in others. Some apply to a part of their nodes alone.
 var rules = map[operator]rule{
-	{"", "If"}: branch,
+	{"", "If"}:                           branch,
+	{"", "Attention"}:                    coreAttention,
+	{"", "RMSNormalization"}:             rmsNorm,
+	{"", "SimplifiedLayerNormalization"}: rmsNorm, // onnxruntime's, in ONNX's domain
+	{"", "RotaryEmbedding"}:              rotary,
+
+	{microsoft, "Attention"}:                        packedAttention,
+	{microsoft, "MultiHeadAttention"}:               multiHeadAttention,
+	{microsoft, "RotaryEmbedding"}:                  rotary,
+	{microsoft, "SkipLayerNormalization"}:           skipLayerNorm,
+	{microsoft, "EmbedLayerNormalization"}:          embedLayerNorm,
+	{microsoft, "SkipSimplifiedLayerNormalization"}: skipRMSNorm,
+	{microsoft, "BiasGelu"}:                         biasGelu,
+	{microsoft, "FastGelu"}:                         biasGelu,
+	{microsoft, "FusedGemm"}:                        fusedGemm,
 }
 
 // rule writes a node in others, or leaves it as it is by writing none. It returns errLate where it has to know more of
@@ -76,6 +91,10 @@ func expand(m *onnx.Model) (*expander, error) {
 		}
 	}
 	if err := x.settle(); err != nil {
+		return nil, err
+	}
+	x.written = x.nodes
+	if err := x.dequantise(); err != nil {
 		return nil, err
 	}
 	x.model.Graph.Nodes = nil

@@ -29,6 +29,7 @@ type graph struct {
 	alias  map[string]string // outputs of Identity and Dropout → what they copy
 
 	expander *expander // what the nodes were made by
+	parts    *parts
 }
 
 // newGraph expands, decodes and links the graph of a model.
@@ -55,7 +56,7 @@ func newGraph(m *onnx.Model) (*graph, error) {
 func sourcesOf(m *onnx.Model) (*graph, map[string]bool, error) {
 	g := &graph{
 		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
-		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{},
+		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{}, parts: &parts{of: map[string]*onnx.Tensor{}},
 	}
 	if len(m.Graph.SparseInitializers) > 0 {
 		return nil, nil, errors.New("sparse initialisers are not supported")

@@ -93,6 +93,9 @@ func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
 	return fold.Unknown(in.Type.Tensor.Elem, s.batch, s.seq), nil
 }
 
+// maxQuantised is the size from which small integers are a quantised weight, not a constant of shapes or masks.
+const maxQuantised = 1 << 12
+
 // weight makes a value of an initialiser: a parameter if it is a floating-point tensor of several elements, else a
 // constant.
 func weight(t *onnx.Tensor) (*specValue, error) {
@@ -109,6 +112,13 @@ func weight(t *onnx.Tensor) (*specValue, error) {
 			}
 			return &specValue{Array: fold.Unknown(t.Type, shape...), kind: parameter, param: &view{tensor: t}}, nil
 		}
+	}
+	if n > maxQuantised && isQuantised(t.Type) {
+		shape := make([]int, len(t.Dims))
+		for i, d := range t.Dims {
+			shape[i] = int(d)
+		}
+		return &specValue{Array: fold.Unknown(t.Type, shape...), kind: activation}, nil
 	}
 	a, err := fold.FromTensor(t)
 	if err != nil {
@@ -211,12 +221,18 @@ func (s *spec) errorf(n *onnx.Node, format string, args ...any) error {
 	return fmt.Errorf("%v (opset %d): %w", n, opset, fmt.Errorf(format, args...))
 }
 
-// turn follows a weight through a node that only transposes or converts it.
+// turn follows a weight through a node that only transposes or converts it, or takes a part of it.
 func (s *spec) turn(n *onnx.Node) *specValue {
-	if n.Domain != "" || len(n.Inputs) != 1 {
+	if n.Domain != "" || len(n.Inputs) == 0 {
 		return nil
 	}
 	v := s.values[s.g.resolve(n.Inputs[0])]
+	if n.OpType == "Slice" && v != nil {
+		return s.part(n, v)
+	}
+	if len(n.Inputs) != 1 {
+		return nil
+	}
 	switch n.OpType {
 	case "Cast":
 		a := n.Attribute("to")

@@ -93,6 +93,11 @@ var operators = func() map[opKey][]entry {
 		// ONNX has it from opset 17 on, onnxruntime from 1: its optimiser writes it into older models.
 		{"", "LayerNormalization"}: {at(1, layerNormalization, 2, float, same, same)},
 
+		{"", "QuantizeLinear"}:        {at(10, quantizeLinear, 2, number, float, anyType)},
+		{"", "DequantizeLinear"}:      {at(10, dequantizeLinear, 2, number, float, anyType)},
+		{"", "DynamicQuantizeLinear"}: {at(11, dynamicQuantizeLinear, 1, float)},
+		{"", "MatMulInteger"}:         {at(10, matMulInteger, 2, number, number, anyType, anyType)},
+
 		{"com.microsoft", "Gelu"}:        {at(1, unary{f: gelu}.apply, 1, float)},
 		{"com.microsoft", "QuickGelu"}:   {at(1, quickGelu, 1, float)},
 		{"com.microsoft", "BiasGelu"}:    {at(1, biasGelu, 2, float, same)},
