@@ -18,10 +18,6 @@ func (s *slotter) lora(l *importer.Linear) {
 	rank := "r:" + l.Module()
 	s.slot(a, rank, int64(l.In()), -1)
 	s.slot(b, rank, -1, int64(l.Out()))
-	if l.Product == "" {
-		s.fail(fmt.Errorf("the linear map %q is fused with its activation, so that nothing can be added to it; export the model without onnxruntime's optimisation", l.Module()))
-		return
-	}
 	base, at := s.divert(l.Product)
 	p := l.Product + "/graft/"
 	u := s.add(at, "MatMul", p+"down", l.Input, a)
@@ -55,7 +51,10 @@ func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 
 // again repeats the nodes of a normalisation on another sum, giving its result the value's own name.
 func (s *slotter) again(at *onnx.Node, n *importer.LayerNorm, sum string) {
-	names := map[string]string{n.Sum: sum, n.Output: n.Output}
+	names := map[string]string{n.Output: n.Output}
+	for _, name := range n.Reads {
+		names[name] = sum
+	}
 	for _, src := range n.Nodes {
 		for _, o := range src.Outputs {
 			if o != "" && names[o] == "" {
@@ -71,7 +70,7 @@ func (s *slotter) again(at *onnx.Node, n *importer.LayerNorm, sum string) {
 		for i, x := range c.Inputs {
 			if y, ok := names[x]; ok {
 				c.Inputs[i] = y
-				replaced = replaced || x == n.Sum
+				replaced = replaced || y == sum
 			}
 		}
 		for i, x := range c.Outputs {

@@ -12,6 +12,10 @@ type Encoder struct {
 	Indexes []Index   // what Embedding.Index refers to
 	Outputs []Output
 
+	// Expansions and Constants tell how the recognised graph differs from the file's.
+	Expansions []Expansion
+	Constants  []*onnx.Tensor // initialisers that the nodes of expansions read beside the file's
+
 	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
 	Layers []Layer
 }
@@ -52,7 +56,7 @@ type Linear struct {
 	X       Value
 	W, Bias *Weight
 	Trans   bool
-	Product string // the name of the value x·W, before the bias where a node of its own adds that; "" if none has it
+	Product string // the name under which x·W is read, before the bias where a node of its own adds that
 	Input   string // the name of the value x
 }
 
@@ -73,7 +77,8 @@ type LayerNorm struct {
 	Gamma, Beta *Weight
 	Eps         float32
 	Sum         string    // the name of the value z
-	Addends     [2]string // the names of the values X and Residual, where there is a residual
+	Reads       []string  // the names under which the nodes read z
+	Addends     [2]string // the names under which X and Residual are added, where there is a residual
 }
 
 // Activation is y = f(x), element by element. Func is one of "gelu", "gelu_tanh", "relu", "silu", "tanh".

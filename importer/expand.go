@@ -18,6 +18,7 @@ type expander struct {
 	written   []expanded // the nodes before quantised ones were replaced
 	functions map[functionKey]*onnx.Function
 	names     map[string]int          // of values, all of them: how many names like each were made
+	called    map[string]int          // likewise of nodes
 	inits     map[string]*onnx.Tensor // of the graph
 	makers    map[string]*onnx.Node   // of the file's values
 	late      map[*onnx.Node]bool     // the nodes that wait until more is known
@@ -27,12 +28,6 @@ type expander struct {
 type expanded struct {
 	*onnx.Node
 	source int // which of the file's nodes it comes from
-}
-
-// Expansion is what stands for a node of the file in the graph that was recognised.
-type Expansion struct {
-	Node  *onnx.Node   // the file's
-	Nodes []*onnx.Node // in order; they make the same values, and some of their own
 }
 
 // errLate is returned by a rule that has to know more of a node's inputs than their names.
@@ -112,7 +107,7 @@ func newExpander(m *onnx.Model) (*expander, error) {
 	c.Graph = &g
 	c.OpsetImport = slices.Clone(m.OpsetImport)
 	g.Initializers = slices.Clone(g.Initializers)
-	x := &expander{model: &c, functions: map[functionKey]*onnx.Function{}, names: map[string]int{"": 1},
+	x := &expander{model: &c, functions: map[functionKey]*onnx.Function{}, names: map[string]int{"": 1}, called: map[string]int{},
 		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}}
 	for i, t := range g.Initializers {
 		if t == nil {
@@ -127,6 +122,7 @@ func newExpander(m *onnx.Model) (*expander, error) {
 		if n == nil {
 			continue
 		}
+		x.called[n.Name] = 1
 		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
 			x.names[name] = 1
 		}
@@ -186,13 +182,18 @@ func (x *expander) rewrite(n *onnx.Node, know knowledge, depth int) ([]*onnx.Nod
 }
 
 // fresh returns a name that no value has, like the given one.
-func (x *expander) fresh(like string) string {
+func (x *expander) fresh(like string) string { return another(x.names, like) }
+
+// freshNode returns a name that no node has.
+func (x *expander) freshNode(like string) string { return another(x.called, like) }
+
+func another(names map[string]int, like string) string {
 	name := like
-	for x.names[name] > 0 {
-		name = fmt.Sprintf("%s_%d", like, x.names[like])
-		x.names[like]++
+	for names[name] > 0 {
+		name = fmt.Sprintf("%s_%d", like, names[like])
+		names[like]++
 	}
-	x.names[name] = 1
+	names[name] = 1
 	return name
 }
 

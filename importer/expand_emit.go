@@ -33,7 +33,7 @@ func (e *emitter) scope() string {
 // as writes a node that makes the value out. The node is called after its operator in the scope, below a module where
 // path is one: "query/".
 func (e *emitter) as(out, op, path string, in []string, attributes ...*onnx.Attribute) string {
-	e.nodes = append(e.nodes, &onnx.Node{OpType: op, Name: e.scope() + path + op, Inputs: in, Outputs: []string{out},
+	e.nodes = append(e.nodes, &onnx.Node{OpType: op, Name: e.x.freshNode(e.scope() + path + op), Inputs: in, Outputs: []string{out},
 		Attributes: attributes})
 	return out
 }

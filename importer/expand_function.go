@@ -97,7 +97,7 @@ func (x *expander) inline(call *onnx.Node, f *onnx.Function) ([]*onnx.Node, erro
 			return nil, err
 		}
 		if c.Name != "" {
-			c.Name = prefix + "/" + c.Name
+			c.Name = x.freshNode(prefix + "/" + c.Name)
 		}
 		nodes = append(nodes, c)
 	}

@@ -38,7 +38,7 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 	if err != nil {
 		return None, err
 	}
-	o := &Linear{Origin: Origin{Output: name, Nodes: []*onnx.Node{p.node}}, X: x, Trans: p.trans, Product: p.out, Input: p.x}
+	o := &Linear{Origin: Origin{Output: name, Nodes: []*onnx.Node{p.node}}, X: x, Trans: p.trans, Product: r.readAs(p.out), Input: p.x}
 	if add != nil {
 		o.Nodes = append(o.Nodes, add)
 	}
@@ -56,6 +56,26 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 		o.Bias = r.weight(bias, name)
 	}
 	return r.put(o)
+}
+
+// readAs is the name under which a value is read, where that is one: of a value that is rounded before anybody reads it,
+// the rounded one's.
+func (r *recogniser) readAs(value string) string {
+	as := ""
+	for _, n := range r.s.g.users[value] {
+		for _, in := range n.Inputs {
+			if in != "" && r.s.g.resolve(in) == value {
+				if as != "" && as != in {
+					return value
+				}
+				as = in
+			}
+		}
+	}
+	if as == "" {
+		return value
+	}
+	return as
 }
 
 // plain is the product that makes a value and adds nothing to it.
