@@ -26,7 +26,8 @@ type graph struct {
 	inits  map[string]*onnx.Tensor
 	maker  map[string]*onnx.Node
 	users  map[string][]*onnx.Node
-	alias  map[string]string // outputs of Identity and Dropout → what they copy
+	alias  map[string]string        // outputs of Identity and Dropout → what they copy, and of casts that change precision
+	types  map[string]onnx.DataType // of floating-point values that are not float32 in the file
 
 	expander *expander // what the nodes were made by
 	parts    *parts
@@ -49,7 +50,10 @@ func newGraph(m *onnx.Model) (*graph, error) {
 		return nil, err
 	}
 	g.expander = x
-	return g, g.link(known)
+	if err := g.link(known); err != nil {
+		return nil, err
+	}
+	return g, g.mixed()
 }
 
 // sourcesOf starts a graph with a model's inputs and initialisers, and returns their names.

@@ -67,6 +67,7 @@ func encoderOf(m *onnx.Model) (*Encoder, error) {
 		return nil, err
 	}
 	e.Expansions, e.Constants = g.expander.expansions(m)
+	e.Types = g.types
 	return e, nil
 }
 
