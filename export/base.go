@@ -110,6 +110,11 @@ func withWeights(m *onnx.Model, trained map[string][]float32) (*onnx.Model, erro
 		g.Initializers[i] = c
 	}
 	if found != len(trained) {
+		for name := range trained {
+			if m.Graph.Initializer(name) == nil {
+				return nil, fmt.Errorf("the weight %q is no initialiser of the model but a part of a fused one, or the numbers of a quantised one: what was trained cannot be kept in the file; use a float32 export of the model without onnxruntime's optimisation", name)
+			}
+		}
 		return nil, fmt.Errorf("%d of %d trained weights are initialisers of the model", found, len(trained))
 	}
 	g.Nodes = slices.DeleteFunc(slices.Clone(g.Nodes), func(n *onnx.Node) bool { return gone[n] })
