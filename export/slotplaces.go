@@ -26,7 +26,9 @@ func (s *slotter) lora(l *importer.Linear) {
 }
 
 // float is a value of the base as float32, which slots are, for a base that computes in another precision.
-func (s *slotter) float(at *onnx.Node, value, scope string) string { return s.floatOf(at, value, value, scope) }
+func (s *slotter) float(at *onnx.Node, value, scope string) string {
+	return s.floatOf(at, value, value, scope)
+}
 
 // floatOf is float for what was made under a value's name.
 func (s *slotter) floatOf(at *onnx.Node, value, made, scope string) string {
