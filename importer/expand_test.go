@@ -12,7 +12,7 @@ import (
 )
 
 // alone is a model of a few nodes on a matrix [batch, sequence, 24] for each token id: f adds them and names the outputs.
-func alone(t *testing.T, opset int64, f func(e *editor, x string) []string) *onnx.Model {
+func alone(t testing.TB, opset int64, f func(e *editor, x string) []string) *onnx.Model {
 	t.Helper()
 	in := func(name string) *onnx.ValueInfo {
 		return &onnx.ValueInfo{Name: name, Type: &onnx.Type{Tensor: &onnx.TensorType{Elem: onnx.Int64,

@@ -1,7 +1,6 @@
 package importer_test
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -158,7 +157,7 @@ func TestFloat16Fixtures(t *testing.T) {
 					t.Fatal(err)
 				}
 				if d := largest(x, own); d > 1e-2*math.Abs(largest(own, make([]float32, len(own)))) {
-					t.Fatal(fmt.Sprintf("%q differs by %g", w.Name, d))
+					t.Fatalf("%q differs by %g", w.Name, d)
 				}
 				if m.Graph.Initializers[i], err = onnx.NewTensor(w.Name, w.Dims, x); err != nil {
 					t.Fatal(err)

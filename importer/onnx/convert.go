@@ -132,8 +132,8 @@ func Numbers(raw []byte, typ DataType, from, n int) ([]float32, error) {
 	default:
 		return nil, fmt.Errorf("elements are %v, not integers", typ)
 	}
-	if end := from + n; from < 0 || n < 0 || end < from || (end*typ.Bits()+7)/8 > len(raw) {
-		return nil, fmt.Errorf("elements %d to %d run past %d bytes", from, end, len(raw))
+	if have := len(raw) * 8 / typ.Bits(); from < 0 || n < 0 || from > have || n > have-from {
+		return nil, fmt.Errorf("%d elements from %d on run past %d bytes", n, from, len(raw))
 	}
 	out := make([]float32, n)
 	for i := range out {

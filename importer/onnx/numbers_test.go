@@ -31,7 +31,7 @@ func TestNumbersAreAPartOfTheElements(t *testing.T) {
 		if got, err := Numbers(b, c.typ, 2, 3); err != nil || !slices.Equal(got, whole[2:5]) {
 			t.Errorf("%v: %v, want %v (%v)", c.typ, got, whole[2:5], err)
 		}
-		for _, r := range [][2]int{{4, 3}, {-1, 2}, {0, -1}, {math.MaxInt, 1}} {
+		for _, r := range [][2]int{{4, 3}, {-1, 2}, {0, -1}, {math.MaxInt, 1}, {1 << 61, 1}} {
 			if _, err := Numbers(b, c.typ, r[0], r[1]); err == nil || !strings.Contains(err.Error(), "run past") {
 				t.Errorf("%v: elements %v: %v", c.typ, r, err)
 			}
