@@ -101,7 +101,7 @@ func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (
 		}
 	}
 	for _, w := range m.Weights {
-		x, err := w.Tensor.Float32s()
+		x, err := w.Float32s()
 		if err != nil {
 			return nil, fmt.Errorf("reading weight %q: %w", w.Name, err)
 		}

@@ -12,6 +12,13 @@ type Encoder struct {
 	Indexes []Index   // what Embedding.Index refers to
 	Outputs []Output
 
+	// Expansions and Constants tell how the recognised graph differs from the file's.
+	Expansions []Expansion
+	Constants  []*onnx.Tensor // initialisers that the nodes of expansions read beside the file's
+
+	// Types are those of the floating-point values that the file does not compute in float32, by name.
+	Types map[string]onnx.DataType
+
 	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
 	Layers []Layer
 }
@@ -52,7 +59,7 @@ type Linear struct {
 	X       Value
 	W, Bias *Weight
 	Trans   bool
-	Product string // the name of the value x·W, before the bias where a node of its own adds that; "" if none has it
+	Product string // the name under which x·W is read, before the bias where a node of its own adds that
 	Input   string // the name of the value x
 }
 
@@ -73,7 +80,8 @@ type LayerNorm struct {
 	Gamma, Beta *Weight
 	Eps         float32
 	Sum         string    // the name of the value z
-	Addends     [2]string // the names of the values X and Residual, where there is a residual
+	Reads       []string  // the names under which the nodes read z
+	Addends     [2]string // the names under which X and Residual are added, where there is a residual
 }
 
 // Activation is y = f(x), element by element. Func is one of "gelu", "gelu_tanh", "relu", "silu", "tanh".
@@ -104,12 +112,24 @@ type First struct {
 }
 
 // Weight is a parameter of the base: one initialiser of the file, or several equal ones where layers share it and the
-// exporter wrote it for each of them.
+// exporter wrote it for each of them; or what stands for one, such as a part of a fused matrix or the numbers of a
+// quantised one.
 type Weight struct {
 	Name   string // its Hugging Face name: "encoder.layer.0.attention.self.query.weight"
 	Tensor *onnx.Tensor
 	Copies []*onnx.Tensor // the others
 	Shape  []int          // as the file has it
+
+	numbers func() ([]float32, error)
+}
+
+// Float32s returns the elements, read-only: a view of the file where they stand there as float32, else a conversion that
+// is made once, when it is first asked for.
+func (w *Weight) Float32s() ([]float32, error) {
+	if w.numbers == nil {
+		return w.Tensor.Float32s()
+	}
+	return w.numbers()
 }
 
 // Output is an output of the ONNX graph that the encoder computes.

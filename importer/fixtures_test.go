@@ -18,8 +18,10 @@ import (
 var known = map[string]int{
 	"fixtures/onnx/bert*/*.onnx": 3, "fixtures/onnx/bert/*/*.onnx": 3, "fixtures/onnx/xlm-roberta*/*.onnx": 3,
 	"fixtures/onnx/xlm-roberta/*/*.onnx": 3, "fixtures/onnx/electra/*.onnx": 3, "fixtures/onnx/distilbert/*.onnx": 3,
-	"fixtures/onnx/distilbert/*/*.onnx": 3, "fixtures/onnx/albert/*.onnx": 3, "fixtures/onnx-tools/bert/*18*.onnx": 2,
-	"fixtures/onnx-tools/xlm-roberta/*.onnx": 2, "models/mini/model.onnx": 4, "models/e5-mini/model.onnx": 4,
+	"fixtures/onnx/distilbert/*/*.onnx": 3, "fixtures/onnx/albert/*.onnx": 3, "fixtures/onnx-tools/bert/*.onnx": 2,
+	"fixtures/onnx-tools/albert/*.onnx": 2, "fixtures/onnx-tools/of-fixtures/[abx]*.optimised.onnx": 3,
+	"fixtures/onnx-tools/of-fixtures/bert.q*.onnx": 3,
+	"fixtures/onnx-tools/xlm-roberta/*.onnx":       2, "models/mini/model.onnx": 4, "models/e5-mini/model.onnx": 4,
 	"models/e5-small/onnx/model.onnx": 12,
 }
 

@@ -43,6 +43,13 @@ func use(t *testing.T, m *onnx.Model) {
 		}
 		names[w.Name] = true
 	}
+	for _, w := range e.Weights {
+		if n, err := w.Tensor.Len(); err == nil && n < 1<<16 {
+			if x, err := w.Float32s(); err == nil && len(x) != n {
+				t.Errorf("%q has %d elements, want %d", w.Name, len(x), n)
+			}
+		}
+	}
 	for i := range e.Indexes {
 		for _, n := range []int{0, 1, 5} {
 			rows, err := e.Indexes[i].Rows(make([]int32, n), nil)
@@ -57,6 +64,35 @@ func use(t *testing.T, m *onnx.Model) {
 func FuzzModel(f *testing.F) {
 	for _, opset := range []int{11, 17, 20} {
 		b, err := tiny(f, opset).Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	for _, nodes := range []func(e *editor, x string) []string{
+		func(e *editor, x string) []string {
+			w, b := e.tensor([]int64{24, 72}, numbers(24*72)), e.tensor([]int64{72}, numbers(72))
+			return []string{e.contrib("Attention", []string{x, w, b, e.to(onnx.Int32, "attention_mask")}, intAttr("num_heads", 3))}
+		},
+		func(e *editor, x string) []string {
+			w, s := e.tensor([]int64{2, 2, 8}, make([]uint8, 32)), e.tensor([]int64{4}, numbers(4))
+			return []string{e.contrib("MatMulNBits", []string{x, w, s}, intAttr("K", 24), intAttr("N", 2), intAttr("block_size", 16))}
+		},
+		func(e *editor, x string) []string {
+			w := e.add("DequantizeLinear", []string{e.tensor([]int64{24, 2}, make([]int8, 48)), e.tensor([]int64{2}, numbers(2))})
+			return []string{e.add("MatMul", []string{x, w})}
+		},
+		func(e *editor, x string) []string {
+			y := e.add("If", []string{e.tensor(nil, []bool{true})}, &onnx.Attribute{Name: "then_branch", Type: onnx.AttrGraph, G: &onnx.Graph{
+				Nodes:   []*onnx.Node{{OpType: "F", Domain: "org.example", Inputs: []string{x}, Outputs: []string{"y"}}},
+				Outputs: []*onnx.ValueInfo{{Name: "y"}}}})
+			e.m.Functions = []*onnx.Function{{Name: "F", Domain: "org.example", Inputs: []string{"a"}, Outputs: []string{"b"},
+				Nodes:       []*onnx.Node{{OpType: "RMSNormalization", Inputs: []string{"a", "a"}, Outputs: []string{"b"}}},
+				OpsetImport: []onnx.OperatorSet{{Version: 23}}}}
+			return []string{y}
+		},
+	} {
+		b, err := alone(f, 23, nodes).Encode()
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -26,40 +26,53 @@ type graph struct {
 	inits  map[string]*onnx.Tensor
 	maker  map[string]*onnx.Node
 	users  map[string][]*onnx.Node
-	alias  map[string]string // outputs of Identity and Dropout → what they copy
+	alias  map[string]string        // outputs of Identity and Dropout → what they copy, and of casts that change precision
+	types  map[string]onnx.DataType // of floating-point values that are not float32 in the file
+
+	expander *expander // what the nodes were made by
+	parts    *parts
 }
 
-// newGraph decodes and links the graph of a model.
+// newGraph expands, decodes and links the graph of a model.
 func newGraph(m *onnx.Model) (*graph, error) {
-	g := &graph{
-		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
-		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{},
-	}
-	switch {
-	case m.Graph == nil:
-		return nil, errors.New("the model has no graph")
-	case len(m.Graph.SparseInitializers) > 0:
-		return nil, errors.New("sparse initialisers are not supported")
-	case len(m.Graph.Nodes) > maxNodes:
-		return nil, fmt.Errorf("the graph has %d nodes, which is no encoder's", len(m.Graph.Nodes))
-	}
-	for _, o := range m.OpsetImport {
-		if _, twice := g.opsets[canonical(o.Domain)]; twice {
-			return nil, fmt.Errorf("the model imports two opsets of the domain %q", o.Domain)
-		}
-		g.opsets[canonical(o.Domain)] = o.Version
-	}
-	known, err := g.sources()
+	x, err := expand(m)
 	if err != nil {
 		return nil, err
 	}
-	if g.nodes, err = decode(m); err != nil {
+	g, known, err := sourcesOf(x.model)
+	if err != nil {
+		return nil, err
+	}
+	if g.nodes, err = decode(x.model); err != nil {
 		return nil, err
 	}
 	if err := g.operators(); err != nil {
 		return nil, err
 	}
-	return g, g.link(known)
+	g.expander = x
+	if err := g.link(known); err != nil {
+		return nil, err
+	}
+	return g, g.mixed()
+}
+
+// sourcesOf starts a graph with a model's inputs and initialisers, and returns their names.
+func sourcesOf(m *onnx.Model) (*graph, map[string]bool, error) {
+	g := &graph{
+		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
+		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{}, parts: &parts{of: map[string]*onnx.Tensor{}},
+	}
+	if len(m.Graph.SparseInitializers) > 0 {
+		return nil, nil, errors.New("sparse initialisers are not supported")
+	}
+	for _, o := range m.OpsetImport {
+		if _, twice := g.opsets[canonical(o.Domain)]; twice {
+			return nil, nil, fmt.Errorf("the model imports two opsets of the domain %q", o.Domain)
+		}
+		g.opsets[canonical(o.Domain)] = o.Version
+	}
+	known, err := g.sources()
+	return g, known, err
 }
 
 // canonical is a domain's shorter name.

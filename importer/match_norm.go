@@ -30,18 +30,26 @@ func (r *recogniser) layerNorm(name string, n *onnx.Node) (Value, error) {
 	if m.beta != nil {
 		o.Beta = r.weight(m.beta, parameterName(m.beta.tensor.Name, last, "bias"))
 	}
+	for _, n := range m.nodes {
+		for _, in := range n.Inputs {
+			if r.s.g.resolve(in) == m.x && !slices.Contains(o.Reads, in) {
+				o.Reads = append(o.Reads, in)
+			}
+		}
+	}
 	var err error
-	if a, b, ok := r.operands(r.s.g.producer(m.x), "Add"); ok && r.residual(a, b) && r.onlyUsedBy(m.x, m.nodes) {
+	sum := r.s.g.producer(m.x)
+	if a, b, ok := r.operands(sum, "Add"); ok && r.residual(a, b) && r.onlyUsedBy(m.x, m.nodes) {
 		if o.X, err = r.value(a); err != nil {
 			return None, err
 		}
 		if o.Residual, err = r.value(b); err != nil {
 			return None, err
 		}
-		o.Addends = [2]string{a, b}
+		o.Addends = [2]string{sum.Inputs[0], sum.Inputs[1]}
 		if o.X < o.Residual { // the residual goes into what it is added to, so it is there first
 			o.X, o.Residual = o.Residual, o.X
-			o.Addends = [2]string{b, a}
+			o.Addends = [2]string{sum.Inputs[1], sum.Inputs[0]}
 		}
 		return r.put(o)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -156,7 +157,7 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	if w != nil {
 		return w
 	}
-	w = &Weight{Tensor: v.tensor}
+	w = &Weight{Tensor: v.tensor, numbers: sync.OnceValues(v.tensor.Float32s)}
 	for _, name := range append(names, v.tensor.Name) {
 		if r.copies(name, v) {
 			return r.weights[v.tensor]

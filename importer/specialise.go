@@ -15,7 +15,8 @@ type spec struct {
 	g          *graph
 	batch, seq int
 	values     map[string]*specValue
-	folded     int // elements computed so far
+	folded     int  // elements computed so far
+	exact      bool // weights and activations have the file's types; else all of them are Float
 }
 
 // maxFolded bounds the elements that one specialisation computes, all arrays together: what a few nodes of a hostile
@@ -48,7 +49,11 @@ type view struct {
 // specialise fixes the shapes for batches of batch sequences of seq tokens. Only nodes that want asks for are
 // evaluated; nil asks for all.
 func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, error) {
-	s := &spec{g: g, batch: batch, seq: seq, values: map[string]*specValue{}}
+	return (&spec{g: g, batch: batch, seq: seq, values: map[string]*specValue{}}).run(want)
+}
+
+func (s *spec) run(want func(*onnx.Node) bool) (*spec, error) {
+	g := s.g
 	for _, in := range g.inputs {
 		a, err := s.input(in)
 		if err != nil {
@@ -57,7 +62,7 @@ func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, e
 		s.values[in.Name] = &specValue{Array: a, kind: index}
 	}
 	for _, n := range g.nodes {
-		if want != nil && !want(n) || s.g.copies(n) {
+		if want != nil && !want(n) || s.g.skips(n) {
 			continue
 		}
 		if err := s.eval(n); err != nil {
@@ -93,9 +98,12 @@ func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
 	return fold.Unknown(in.Type.Tensor.Elem, s.batch, s.seq), nil
 }
 
+// maxQuantised is the size from which small integers are a quantised weight, not a constant of shapes or masks.
+const maxQuantised = 1 << 12
+
 // weight makes a value of an initialiser: a parameter if it is a floating-point tensor of several elements, else a
 // constant.
-func weight(t *onnx.Tensor) (*specValue, error) {
+func (s *spec) weight(t *onnx.Tensor) (*specValue, error) {
 	n, err := t.Len()
 	if err != nil {
 		return nil, err
@@ -107,8 +115,19 @@ func weight(t *onnx.Tensor) (*specValue, error) {
 			for i, d := range t.Dims {
 				shape[i] = int(d)
 			}
-			return &specValue{Array: fold.Unknown(t.Type, shape...), kind: parameter, param: &view{tensor: t}}, nil
+			typ := onnx.Float
+			if s.exact {
+				typ = t.Type
+			}
+			return &specValue{Array: fold.Unknown(typ, shape...), kind: parameter, param: &view{tensor: t}}, nil
 		}
+	}
+	if n > maxQuantised && isQuantised(t.Type) {
+		shape := make([]int, len(t.Dims))
+		for i, d := range t.Dims {
+			shape[i] = int(d)
+		}
+		return &specValue{Array: fold.Unknown(t.Type, shape...), kind: activation}, nil
 	}
 	a, err := fold.FromTensor(t)
 	if err != nil {
@@ -131,7 +150,7 @@ func (s *spec) operand(name string) (*specValue, error) {
 	if t == nil {
 		return nil, fmt.Errorf("input %q has no shape", name)
 	}
-	v, err := weight(t)
+	v, err := s.weight(t)
 	if err != nil {
 		return nil, fmt.Errorf("initialiser %q: %w", name, err)
 	}
@@ -164,9 +183,16 @@ func (s *spec) eval(n *onnx.Node) error {
 		}
 		kind = activation
 	}
+	plain := kind == activation && !s.exact
+	if plain {
+		inputs = float32s(inputs)
+	}
 	out, err := s.call(n, inputs)
 	if err != nil {
 		return err
+	}
+	if plain {
+		out = float32s(out)
 	}
 	for i, name := range n.Outputs {
 		if name == "" {
@@ -182,6 +208,25 @@ func (s *spec) eval(n *onnx.Node) error {
 		s.values[name] = v
 	}
 	return nil
+}
+
+// float32s gives floating-point arrays the type that our networks compute in, whatever the file's is.
+func float32s(in []*fold.Array) []*fold.Array {
+	out := slices.Clone(in)
+	for i, a := range in {
+		if a == nil || !isFloat(a.Type) || a.Type == onnx.Float {
+			continue
+		}
+		b := fold.Unknown(onnx.Float, a.Shape...)
+		for _, v := range a.Floats {
+			b.Floats = append(b.Floats, float64(float32(v)))
+		}
+		if a.Floats != nil && b.Floats == nil {
+			b.Floats = []float64{}
+		}
+		out[i] = b
+	}
+	return out
 }
 
 // call applies a node to arrays.
@@ -211,19 +256,28 @@ func (s *spec) errorf(n *onnx.Node, format string, args ...any) error {
 	return fmt.Errorf("%v (opset %d): %w", n, opset, fmt.Errorf(format, args...))
 }
 
-// turn follows a weight through a node that only transposes or converts it.
+// turn follows a weight through a node that only transposes or converts it, or takes a part of it.
 func (s *spec) turn(n *onnx.Node) *specValue {
-	if n.Domain != "" || len(n.Inputs) != 1 {
+	if n.Domain != "" || len(n.Inputs) == 0 {
 		return nil
 	}
 	v := s.values[s.g.resolve(n.Inputs[0])]
+	if n.OpType == "Slice" && v != nil {
+		return s.part(n, v)
+	}
+	if len(n.Inputs) != 1 {
+		return nil
+	}
 	switch n.OpType {
 	case "Cast":
 		a := n.Attribute("to")
 		if a == nil {
 			return nil
 		}
-		if to := onnx.DataType(a.I); to == v.Type || isFloat(to) && to.Bits() > v.Type.Bits() { // and loses nothing
+		if to := onnx.DataType(a.I); to == v.Type || to == onnx.Float || isFloat(to) && to.Bits() > v.param.tensor.Type.Bits() { // and loses nothing
+			if !s.exact {
+				to = onnx.Float
+			}
 			return &specValue{Array: fold.Unknown(to, v.Shape...), kind: parameter, param: v.param}
 		}
 	case "Transpose":
