@@ -1,10 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
-	"math"
 
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
@@ -15,6 +15,9 @@ import (
 // benchTasks are the source languages of a meta step.
 const benchTasks = 2
 
+// benchOuterSteps bounds the outer steps that can be measured: priming looks at all of its batches before the first.
+const benchOuterSteps = 10_000
+
 var errEnough = errors.New("enough outer steps were measured")
 
 // openMeta is an outer step of priming as `graft prime` takes it unless told otherwise: two source languages, a top
@@ -24,7 +27,7 @@ func (b *bench) openMeta(ks []kernel.Kernels) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	prime := &meta.Prime{Settings: meta.Settings{OuterSteps: math.MaxInt32, Batch: b.load.batch, WeightDecay: 0.01, Clip: 1, Seed: 1},
+	prime := &meta.Prime{Settings: meta.Settings{OuterSteps: benchOuterSteps, Batch: b.load.batch, WeightDecay: 0.01, Clip: 1, Seed: 1},
 		Params: p, Kernels: ks}
 	r := &running{steps: 1}
 	var seqs []*graph.Sequence
@@ -58,7 +61,7 @@ func (b *bench) openMeta(ks []kernel.Kernels) (*running, error) {
 			if outer.Err() != nil {
 				return outer.Err()
 			}
-			return failed
+			return cmp.Or(failed, errEnough)
 		}
 		return nil
 	}
