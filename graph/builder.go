@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/op"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
@@ -101,7 +102,7 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 	case *importer.Add:
 		return b.ok(op.Add(b.v[o.A], b.v[o.B]))
 	case *importer.Attention:
-		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, o.Heads, o.Scale))
+		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, nil, kernel.Attention{Heads: o.Heads, Scale: o.Scale}))
 	case *importer.First:
 		if n.Firsts == nil {
 			n.Firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)

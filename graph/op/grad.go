@@ -89,7 +89,7 @@ func Grad(ys, seeds, wrt G.Nodes) (G.Nodes, error) {
 	acc := make(map[*G.Node]*G.Node, len(order))
 	add := func(n, g *G.Node) (err error) {
 		if old := acc[n]; old != nil {
-			g, err = Add(old, g)
+			g, err = sum(old, g)
 		}
 		acc[n] = g
 		return err

@@ -35,6 +35,7 @@ type Op struct {
 	inPlace []int
 	packs   []PackUse
 	view    func(in tensor.Shape) (offset int)
+	join    *join // of a Join
 }
 
 // PackUse says that an operator takes input Input, transposed or not, as the right operand of a matrix product.
