@@ -66,7 +66,7 @@ func models(t *testing.T, patterns ...string) []string {
 // dozen layers of sums of up to 1536 products, which leaves about 1e-5 of numbers of size 1; 1e-4 is the bound.
 func TestForwardMatchesTheRecordedStates(t *testing.T) {
 	for _, path := range models(t, "fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta*/*.onnx",
-		"fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx", "fixtures/onnx/albert/*.onnx",
+		"fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx", "fixtures/onnx/albert/*.onnx", "fixtures/onnx/modernbert/*.onnx",
 		"models/e5-mini/model.onnx", "models/e5-small/onnx/model.onnx") {
 		dir := filepath.Dir(path)
 		expected := filepath.Join(dir, "expected.npz")

@@ -19,6 +19,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 		{"fixtures", "onnx", "bert", "model.opset11.eager.onnx"},
 		{"fixtures", "onnx", "bert", "model.opset17.sdpa.onnx"},
 		{"fixtures", "onnx", "xlm-roberta", "model.opset14.eager.onnx"},
+		{"fixtures", "onnx", "modernbert", "model.opset17.sdpa.onnx"},
 	} {
 		m := open(t, fixture...)
 		for name, method := range methods(m) {

@@ -140,7 +140,7 @@ func (s *Session) work(q *Sequence) int {
 // fill packs some of the sequences into a shard's batch.
 func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 	e := s.params.Model.Encoder
-	b.reset(len(e.Indexes))
+	b.reset(e)
 	for _, k := range part {
 		var err error
 		if s.mode.top() {
@@ -168,6 +168,12 @@ func (s *Session) feed(e *exec.Exec, sh *shard) error {
 	} else {
 		for i, n := range s.net.Index {
 			values[n] = kernel.I32(b.index[i], len(b.index[i]))
+		}
+		for i, n := range s.net.Tables {
+			values[n] = kernel.F32(b.tables[i], len(b.tables[i])/n.Shape()[1], n.Shape()[1])
+		}
+		for i, n := range s.net.Buckets {
+			values[n] = kernel.I32(b.buckets[i], len(b.buckets[i]))
 		}
 		values[s.net.Bounds] = kernel.I32(b.bounds, len(b.bounds))
 		values[s.net.Rows] = kernel.I32(b.rows, rows)

@@ -71,7 +71,7 @@ func encoders(t *testing.T) []encoder {
 	shared := filepath.Join(filepath.Dir(root), "shared")
 	for _, p := range []string{"fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta/*.onnx",
 		"fixtures/onnx/xlm-roberta/torch113/*.onnx", "fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx",
-		"fixtures/onnx/distilbert/torch113/*.onnx", "fixtures/onnx/albert/*.onnx", "models/mini/model.onnx", "models/e5-small/onnx/model.onnx"} {
+		"fixtures/onnx/distilbert/torch113/*.onnx", "fixtures/onnx/albert/*.onnx", "fixtures/onnx/modernbert/*.onnx", "fixtures/onnx-tools/modernbert/*.onnx", "models/mini/model.onnx", "models/e5-small/onnx/model.onnx"} {
 		fs, _ := filepath.Glob(filepath.Join(shared, filepath.FromSlash(p)))
 		for _, f := range fs {
 			if testing.Short() && strings.Contains(f, "e5-small") {
