@@ -68,6 +68,14 @@ func encoders(t *testing.T) []encoder {
 		}
 		out = append(out, encoder{fmt.Sprintf("random/opset%d", opset), filepath.Join(dir, "model.onnx")})
 	}
+	ours, err := filepath.Glob(filepath.Join(root, "importer", "testdata", "encoders", "*", "*.onnx"))
+	if err != nil || len(ours) == 0 {
+		t.Fatalf("there is no encoder of our own: %v", err)
+	}
+	for _, f := range ours {
+		rel, _ := filepath.Rel(filepath.Join(root, "importer", "testdata"), f)
+		out = append(out, encoder{rel, f})
+	}
 	shared := filepath.Join(filepath.Dir(root), "shared")
 	for _, p := range []string{"fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta/*.onnx",
 		"fixtures/onnx/xlm-roberta/torch113/*.onnx", "fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx",
