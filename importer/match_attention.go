@@ -300,7 +300,7 @@ func (r *recogniser) splits(x heads, h, d int, turned bool) (func() (Value, erro
 			return nil, nil
 		}
 	}
-	return func() (Value, error) { return r.columns(x.from, int(at[0]), h*d, nil) }, nil
+	return func() (Value, error) { return r.columns(x.from, int(at[0]), h*d, nodesOf(x.moves())) }, nil
 }
 
 // joins tells whether moves put the heads back side by side: element (b, s, head·d + j) is element (b, head, s, j).

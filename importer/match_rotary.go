@@ -209,7 +209,7 @@ func (r *recogniser) rotary(x heads, g rotation, cos, sin []float64, factors map
 	if o.Sin, o.Inverse, err = r.angleTable(x.turn.factors, factors, sin, g); err != nil {
 		return None, fmt.Errorf("%q: the sines of its rotary embedding: %w", x.from, err)
 	}
-	if o.X, err = r.columns(x.turn.from, g.from, g.h*g.d, nil); err != nil {
+	if o.X, err = r.columns(x.turn.from, g.from, g.h*g.d, slices.DeleteFunc(slices.Clone(x.turn.nodes), func(n *onnx.Node) bool { return !r.moves(n) })); err != nil {
 		return None, err
 	}
 	v, err := r.put(o)
