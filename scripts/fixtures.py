@@ -36,16 +36,15 @@ MODELS = {
 }
 
 
-class Plain(torch.nn.Module):
-    """The model as a function of tensors."""
+def plain(cls):
+    """The class with a forward pass that is a function of tensors, so that nothing is put around the model's names."""
 
-    def __init__(self, m):
-        super().__init__()
-        self.m = m
+    class Plain(cls):
+        def forward(self, input_ids, attention_mask):
+            out = super().forward(input_ids=input_ids, attention_mask=attention_mask)
+            return out.logits if "logits" in out else out.last_hidden_state
 
-    def forward(self, input_ids, attention_mask):
-        out = self.m(input_ids=input_ids, attention_mask=attention_mask)
-        return out.logits if "logits" in out else out.last_hidden_state
+    return Plain
 
 
 def spread(model, seed):
@@ -77,7 +76,9 @@ def export(folder, name, cls, config):
     spread(model, 1)
     where = os.path.join(folder, name)
     os.makedirs(where, exist_ok=True)
-    plain, (ids, mask) = Plain(model).eval(), next(iter(cases(config.vocab_size)))
+    bare = plain(cls)(config).eval()
+    bare.load_state_dict(model.state_dict())
+    ids, mask = next(iter(cases(config.vocab_size)))
     out = "logits" if "For" in cls.__name__ else "last_hidden_state"
     names = dict(input_names=["input_ids", "attention_mask"], output_names=[out])
     axes = {k: {0: "batch_size", 1: "sequence_length"} for k in names["input_names"]}
@@ -86,7 +87,7 @@ def export(folder, name, cls, config):
         path = os.path.join(where, "model.%s%d.onnx" % ("dynamo" if dynamo else "opset", opset))
         if dynamo:
             b, s = torch.export.Dim("batch_size", min=1, max=64), torch.export.Dim("sequence_length", min=1, max=150)
-            p = torch.onnx.export(plain, (ids, mask), dynamo=True, opset_version=opset, external_data=False,
+            p = torch.onnx.export(bare, (ids, mask), dynamo=True, opset_version=opset, external_data=False,
                                   dynamic_shapes=({0: b, 1: s}, {0: b, 1: s}), verbose=False, **names)
             p.save(path, external_data=False)
             m = onnx.load(path)
@@ -97,7 +98,7 @@ def export(folder, name, cls, config):
             del m.graph.value_info[:]
             onnx.save(m, path)
         else:
-            torch.onnx.export(plain, (ids, mask), path, dynamo=False, opset_version=opset, dynamic_axes=axes,
+            torch.onnx.export(bare, (ids, mask), path, dynamo=False, opset_version=opset, dynamic_axes=axes,
                               do_constant_folding=True, **names)
     expected, sums = {}, []
     if name == "xlm-roberta-xl":  # whose last hidden state is normalised: the last layer's output is wanted too
