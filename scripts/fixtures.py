@@ -79,7 +79,7 @@ def export(folder, name, cls, config):
     bare = plain(cls)(config).eval()
     bare.load_state_dict(model.state_dict())
     ids, mask = next(iter(cases(config.vocab_size)))
-    out = "logits" if "For" in cls.__name__ else "last_hidden_state"
+    out = "last_hidden_state" if cls.__name__.endswith("Model") else "logits"
     names = dict(input_names=["input_ids", "attention_mask"], output_names=[out])
     axes = {k: {0: "batch_size", 1: "sequence_length"} for k in names["input_names"]}
     axes[out] = {0: "batch_size"} if "Sequence" in cls.__name__ else {0: "batch_size", 1: "sequence_length"}
