@@ -24,8 +24,8 @@ type finder struct {
 
 // layer is the layer of an attention, as far as it is recognised.
 func (f *finder) layer(at Value, a *Attention) Layer {
-	l := Layer{Input: None, Query: f.projection(a.Q), Key: f.projection(a.K), Value: f.projection(a.V), Attention: at, AttentionOutput: None, Norm1: None,
-		Up: None, Gate: None, Down: None, Norm2: None, Output: None}
+	l := Layer{Query: f.projection(a.Q), Key: f.projection(a.K), Value: f.projection(a.V), Attention: at, Input: None,
+		AttentionOutput: None, Norm1: None, Up: None, Gate: None, Down: None, Norm2: None, Output: None}
 	if l.Query == None {
 		return l
 	}

@@ -73,7 +73,8 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 			return None, err
 		}
 		if values[i] == nil {
-			return None, fmt.Errorf("%v: the operand %q of attention is not split into %d heads of %d in a way that graft recognises", soft, x.name, h, d)
+			return None, fmt.Errorf("%v: the operand %q of attention is not split into %d heads of %d in a way that "+
+				"graft recognises", soft, x.name, h, d)
 		}
 	}
 	if v.scale != 1 {

@@ -3,6 +3,8 @@ package importer
 import (
 	"fmt"
 	"slices"
+
+	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
 // terms takes what is added to the scores apart: masks, and at most one bias by position. It tells whether that is all.
@@ -35,7 +37,7 @@ func (r *recogniser) bias(name string, h int) (*Weight, int, error) {
 	from, chain := r.s.g.resolve(name), []move(nil)
 	for {
 		n := r.s.g.producer(from)
-		if !r.moves(n) && (n == nil || n.OpType != "Expand" || !r.active(n.Inputs[0]) || r.s.value(n.Inputs[1]).kind != constant) || len(chain) == maxChain {
+		if len(chain) == maxChain || !r.moves(n) && !r.expands(n) {
 			break
 		}
 		chain = append([]move{{n, slices.Index(n.Outputs, from)}}, chain...)
@@ -48,9 +50,10 @@ func (r *recogniser) bias(name string, h int) (*Weight, int, error) {
 	}
 	t, i := r.s.value(table), r.s.value(rows)
 	seq := r.s.seq
-	if a := n.Attribute("axis"); a != nil && a.I != 0 || t.kind != parameter || t.param.trans || len(t.Shape) != 2 || t.Shape[1] != h ||
-		i.kind > index || !slices.Equal(i.Shape, []int{seq, seq}) {
-		return nil, 0, fmt.Errorf("%v adds rows of %v by %v to the scores, want a column for each of %d heads, by query and key", n, t.Array, i.Array, h)
+	if a := n.Attribute("axis"); a != nil && a.I != 0 || t.kind != parameter || t.param.trans || len(t.Shape) != 2 ||
+		t.Shape[1] != h || i.kind > index || !slices.Equal(i.Shape, []int{seq, seq}) {
+		return nil, 0, fmt.Errorf("%v adds rows of %v by %v to the scores, want a column for each of %d heads, by query "+
+			"and key", n, t.Array, i.Array, h)
 	}
 	at, err := r.trace(from, chain)
 	if err != nil {
@@ -67,4 +70,9 @@ func (r *recogniser) bias(name string, h int) (*Weight, int, error) {
 		return nil, 0, err
 	}
 	return r.weight(t.param, parameterName(t.param.tensor.Name, n, "weight")), buckets, nil
+}
+
+// expands tells whether a node repeats an activation along dimensions of one.
+func (r *recogniser) expands(n *onnx.Node) bool {
+	return n != nil && n.OpType == "Expand" && n.Domain == "" && r.active(n.Inputs[0]) && r.s.value(n.Inputs[1]).kind == constant
 }

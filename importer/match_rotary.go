@@ -209,7 +209,9 @@ func (r *recogniser) rotary(x heads, g rotation, cos, sin []float64, factors map
 	if o.Sin, o.Inverse, err = r.angleTable(x.turn.factors, factors, sin, g); err != nil {
 		return None, fmt.Errorf("%q: the sines of its rotary embedding: %w", x.from, err)
 	}
-	if o.X, err = r.columns(x.turn.from, g.from, g.h*g.d, slices.DeleteFunc(slices.Clone(x.turn.nodes), func(n *onnx.Node) bool { return !r.moves(n) })); err != nil {
+	turns := func(n *onnx.Node) bool { return !r.moves(n) }
+	nodes := slices.DeleteFunc(slices.Clone(x.turn.nodes), turns)
+	if o.X, err = r.columns(x.turn.from, g.from, g.h*g.d, nodes); err != nil {
 		return None, err
 	}
 	v, err := r.put(o)
@@ -218,7 +220,8 @@ func (r *recogniser) rotary(x heads, g rotation, cos, sin []float64, factors map
 }
 
 // angleTable finds the factor that holds the cosines or sines, perhaps negated.
-func (r *recogniser) angleTable(names []string, factors map[string]*fold.Array, want []float64, g rotation) (i int, negated bool, err error) {
+func (r *recogniser) angleTable(names []string, factors map[string]*fold.Array, want []float64, g rotation) (i int,
+	negated bool, err error) {
 	for _, name := range names {
 		a := factors[name]
 		for _, width := range []int{g.d, g.d / 2} {

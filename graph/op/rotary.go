@@ -15,7 +15,8 @@ import (
 //
 // x and y are [T, heads·d] with an even d, cos and sin [T, d/2]. The gradient is turned back. cos and sin have none.
 func Rotary(x, cos, sin *G.Node, r kernel.Rotary) (*G.Node, error) {
-	o := &Op{name: "Rotary", attrs: fmt.Sprintf("heads=%d,interleaved=%t,inverse=%t", r.Heads, r.Interleaved, r.Inverse), inPlace: []int{0}}
+	o := &Op{name: "Rotary", inPlace: []int{0}}
+	o.attrs = fmt.Sprintf("heads=%d,interleaved=%t,inverse=%t", r.Heads, r.Interleaved, r.Inverse)
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		if err := ranks(in, 2, 2, 2); err != nil {
 			return nil, err

@@ -132,7 +132,8 @@ func (p *kernels) AttentionBiasGrad(out, q, k, v, bounds, dy kernel.Tensor, o ke
 }
 
 // scoreGrads are the probabilities of a block of queries and scale times the gradients of its scores.
-func (p *kernels) scoreGrads(h head, s span, q, k, v, dy []float32, o kernel.Attention, scale float32) (probabilities, scores []float32) {
+func (p *kernels) scoreGrads(h head, s span, q, k, v, dy []float32, o kernel.Attention,
+	scale float32) (probabilities, scores []float32) {
 	rows, n := s.rows(), s.keys()
 	both := grow(&p.scores, 2*rows*n)
 	probabilities, scores = both[:rows*n], both[rows*n:]
