@@ -51,9 +51,12 @@ type grown[T any] struct {
 	data []T
 }
 
-// for n tokens: what compute gives for at least as many, and for how many. It is computed for some more than are asked
+// get is what compute gives for n tokens or more, and for how many. It is computed for some more than are asked
 // for, where the model takes as much.
 func (g *grown[T]) get(n int, compute func(n int) ([]T, error)) ([]T, int, error) {
+	if n < 1 {
+		return nil, 0, fmt.Errorf("a sequence of %d tokens", n)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if n <= g.n {
