@@ -207,10 +207,10 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 		if !needed[i] {
 			continue
 		}
-		for _, w := range importer.WeightsOf(e.Ops[i]) {
+		for _, w := range e.WeightsOf(importer.Value(i)) {
 			used[w] = true
 		}
-		for _, v := range importer.Operands(e.Ops[i]) {
+		for _, v := range e.Operands(importer.Value(i)) {
 			needed[v] = true
 		}
 	}

@@ -3,8 +3,8 @@ package importer
 // findLayers finds the layers around the attentions, and the hidden states between them.
 func (e *Encoder) findLayers() {
 	f := finder{e: e, users: make([][]Value, len(e.Ops))}
-	for i, o := range e.Ops {
-		for _, v := range Operands(o) {
+	for i := range e.Ops {
+		for _, v := range e.Operands(Value(i)) {
 			f.users[v] = append(f.users[v], Value(i))
 		}
 	}

@@ -27,19 +27,8 @@ func operandsOf(o Op) []*Value {
 	return nil
 }
 
-// Operands lists what an operation works on.
-func Operands(o Op) []Value {
-	var out []Value
-	for _, v := range operandsOf(o) {
-		if *v != None {
-			out = append(out, *v)
-		}
-	}
-	return out
-}
-
-// WeightsOf lists an operation's weights; some may be nil.
-func WeightsOf(o Op) []*Weight {
+// weightsOf lists an operation's weights; some may be nil.
+func weightsOf(o Op) []*Weight {
 	switch o := o.(type) {
 	case *Embedding:
 		return o.Tables
@@ -81,7 +70,7 @@ func (e *Encoder) prune() {
 				*v = now[*v]
 			}
 		}
-		for _, w := range WeightsOf(o) {
+		for _, w := range weightsOf(o) {
 			weights[w] = true
 		}
 	}

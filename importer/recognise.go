@@ -301,7 +301,7 @@ func sameOp(a, b Op) bool {
 	same := func(v, w *Value) bool { return *v == *w }
 	tensors := func(v, w *Weight) bool { return v == nil && w == nil || v != nil && w != nil && v.Tensor == w.Tensor }
 	if a.Where().Output != b.Where().Output || !slices.EqualFunc(operandsOf(a), operandsOf(b), same) ||
-		!slices.EqualFunc(WeightsOf(a), WeightsOf(b), tensors) {
+		!slices.EqualFunc(weightsOf(a), weightsOf(b), tensors) {
 		return false
 	}
 	switch a := a.(type) {
