@@ -60,7 +60,11 @@ func (s *slotter) cast(at *onnx.Node, x string, to onnx.DataType, scope string) 
 // stand twice, once for each.
 func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 	for i, l := range s.m.Layers {
-		if l.Norm2 == importer.None || s.m.OutputModule(l) != p.Name { // layers that share their weights share a place
+		if l.Output == importer.None || s.m.OutputModule(l) != p.Name { // layers that share their weights share a place
+			continue
+		}
+		if l.NormFirst {
+			s.sum(l, p, fs)
 			continue
 		}
 		n := s.m.Ops[l.Norm2].(*importer.LayerNorm)
@@ -81,6 +85,21 @@ func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 		s.again(at, n, sum)
 	}
 	return nil
+}
+
+// sum adds the slots of a place at the output of a layer that normalises first: h + adapter(h + x) + r for what went into
+// the feed-forward part, x, and what came out, h. The base's sum h + r stays as it is, and the adapter is added to it.
+func (s *slotter) sum(l importer.Layer, p peft.Place, fs []kernel.Activation) {
+	out := s.m.Ops[l.Output].Where().Output
+	y, at := s.divert(out)
+	in := s.add(at, "Add", out+"/graft/in", s.m.Ops[l.Down].Where().Output, s.m.Ops[l.Norm2].Where().Output)
+	for i, f := range fs {
+		name := fmt.Sprintf("%s/graft/%s/sum", out, f)
+		if i == len(fs)-1 {
+			name = out
+		}
+		y = s.add(at, "Add", name, y, s.bottleneck(at, out, p, f, in))
+	}
 }
 
 // again repeats the nodes of a normalisation on another sum, giving its result the value's own name.
@@ -175,7 +194,7 @@ func (s *slotter) constant(v float64) string {
 // top adds the slots above the encoder: the bottleneck on its last hidden state, and the head, whose logits become an
 // output of the graph.
 func (s *slotter) top(places []peft.Place, fs []kernel.Activation) (logits string, err error) {
-	last := s.m.Ops[s.m.Hidden[len(s.m.Hidden)-1]].Where().Output
+	last := s.m.Ops[s.m.Last].Where().Output
 	at := s.twin[last]
 	if at == nil {
 		return "", fmt.Errorf("no node makes the last hidden state %q", last)

@@ -53,10 +53,8 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 	}
 	s.copyNodes()
 	for _, l := range m.Layers {
-		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Down} {
-			if v != importer.None {
-				s.lora(m.Ops[v].(*importer.Linear))
-			}
+		for _, v := range l.Projections() {
+			s.lora(m.Ops[v].(*importer.Linear))
 		}
 	}
 	for _, p := range places {

@@ -66,6 +66,9 @@ func b2i(b bool) int {
 // batch is a set of sequences packed for a Network.
 type batch struct {
 	index    [][]int32
+	tables   [][]float32 // by position
+	buckets  [][]int32   // by distance, for sequences of up to longest tokens
+	longest  int
 	bounds   []int32
 	firsts   []int32
 	rows     []int32
@@ -80,15 +83,22 @@ func (b *batch) need() Capacity {
 }
 
 // reset empties the batch and keeps its memory.
-func (b *batch) reset(indexes int) {
-	for len(b.index) < indexes {
-		b.index = append(b.index, nil)
-	}
-	for i := range b.index {
-		b.index[i] = b.index[i][:0]
-	}
+func (b *batch) reset(e *importer.Encoder) {
+	b.index, b.tables, b.buckets = emptied(b.index, len(e.Indexes)), emptied(b.tables, len(e.Tables)), emptied(b.buckets, len(e.Buckets))
+	b.longest = 0
 	b.bounds, b.firsts, b.rows, b.targets = append(b.bounds[:0], 0), b.firsts[:0], b.rows[:0], b.targets[:0]
 	b.features, b.order = b.features[:0], b.order[:0]
+}
+
+// emptied are n lists without elements, in the memory of some.
+func emptied[T any](x [][]T, n int) [][]T {
+	for len(x) < n {
+		x = append(x, nil)
+	}
+	for i := range x {
+		x[i] = x[i][:0]
+	}
+	return x
 }
 
 // add appends sequence number i.
@@ -108,6 +118,9 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 		if b.index[k], err = e.Indexes[k].AppendRows(b.index[k], s.IDs, s.Types); err != nil {
 			return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
 		}
+	}
+	if err := b.addPositions(e, len(s.IDs)); err != nil {
+		return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
 	}
 	b.firsts = append(b.firsts, start)
 	b.bounds = append(b.bounds, start+int32(len(s.IDs)))
@@ -132,6 +145,29 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	return nil
 }
 
+// addPositions appends what belongs to the positions of a sequence of n tokens.
+func (b *batch) addPositions(e *importer.Encoder, n int) error {
+	for k := range e.Tables {
+		x, err := e.Tables[k].Rows(n)
+		if err != nil {
+			return err
+		}
+		b.tables[k] = append(b.tables[k], x...)
+	}
+	if n <= b.longest {
+		return nil
+	}
+	b.longest = n
+	for k := range e.Buckets {
+		x, err := e.Buckets[k].Rows(n)
+		if err != nil {
+			return err
+		}
+		b.buckets[k] = append(b.buckets[k][:0], x...)
+	}
+	return nil
+}
+
 // addFeatures appends sequence number i for a network that starts from features of width h.
 func (b *batch) addFeatures(i int, s *Sequence, h int) error {
 	n := len(s.Targets)
@@ -150,17 +186,29 @@ func (b *batch) addFeatures(i int, s *Sequence, h int) error {
 // check returns an error where a row number lies outside of its table.
 func (b *batch) check(e *importer.Encoder) error {
 	for _, o := range e.Ops {
-		x, ok := o.(*importer.Embedding)
-		if !ok {
-			continue
-		}
-		for k, t := range x.Tables {
-			rows := t.Shape[0]
-			for _, id := range b.index[x.Index[k]] {
-				if id < 0 || int(id) >= rows {
-					return fmt.Errorf("row %d of the table %q, which has %d: the tokens are not this model's, or the text is too long", id, t.Name, rows)
+		switch o := o.(type) {
+		case *importer.Embedding:
+			for k, t := range o.Tables {
+				if err := within(b.index[o.Index[k]], t); err != nil {
+					return err
 				}
 			}
+		case *importer.Attention:
+			if o.Bias != nil {
+				if err := within(b.buckets[o.Buckets], o.Bias); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// within returns an error where a row number lies outside of a table.
+func within(rows []int32, t *importer.Weight) error {
+	for _, id := range rows {
+		if id < 0 || int(id) >= t.Shape[0] {
+			return fmt.Errorf("row %d of the table %q, which has %d: the tokens are not this model's, or the text is too long", id, t.Name, t.Shape[0])
 		}
 	}
 	return nil

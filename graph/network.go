@@ -51,6 +51,8 @@ type Network struct {
 
 	// Leaves that a batch feeds.
 	Index    G.Nodes // int32 [T] for each importer.Encoder.Indexes
+	Tables   G.Nodes // [T,width] for each importer.Encoder.Tables
+	Buckets  G.Nodes // int32 [2L−1] for each importer.Encoder.Buckets, where the longest sequence has L tokens
 	Bounds   *G.Node // int32 [sequences+1]
 	Rows     *G.Node // int32 [rows]: the tokens whose features are wanted
 	Features *G.Node // [rows,H]: their last hidden states; a leaf where the network starts from features
@@ -77,7 +79,7 @@ func New(p *Params, c Capacity) (*Network, error) {
 	}
 	if len(n.Hidden) > 0 {
 		n.Rows = n.leaf("rows", tensor.Int32, c.Rows)
-		b.features(b.ok(op.Rows(n.Hidden[len(n.Hidden)-1], n.Rows)))
+		b.features(b.ok(op.Rows(b.v[b.e.Last], n.Rows)))
 	}
 	return n, b.err
 }

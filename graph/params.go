@@ -211,36 +211,17 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 		return nil
 	}
 	needed := make([]bool, len(e.Ops))
-	needed[e.Hidden[len(e.Hidden)-1]] = true
+	needed[e.Last] = true
 	used := map[*importer.Weight]bool{}
-	need := func(vs ...importer.Value) {
-		for _, v := range vs {
-			if v != importer.None {
-				needed[v] = true
-			}
-		}
-	}
 	for i := len(e.Ops) - 1; i >= 0; i-- {
 		if !needed[i] {
 			continue
 		}
-		switch o := e.Ops[i].(type) {
-		case *importer.Embedding:
-			for _, t := range o.Tables {
-				used[t] = true
-			}
-		case *importer.Linear:
-			used[o.W], used[o.Bias] = true, true
-			need(o.X)
-		case *importer.LayerNorm:
-			used[o.Gamma], used[o.Beta] = true, true
-			need(o.X, o.Residual)
-		case *importer.Activation:
-			need(o.X)
-		case *importer.Add:
-			need(o.A, o.B)
-		case *importer.Attention:
-			need(o.Q, o.K, o.V)
+		for _, w := range e.WeightsOf(importer.Value(i)) {
+			used[w] = true
+		}
+		for _, v := range e.Operands(importer.Value(i)) {
+			needed[v] = true
 		}
 	}
 	var out []*Param

@@ -141,7 +141,7 @@ func (s *Session) compute(w *worker, sh *shard, keep bool) error {
 // fill packs some of the sequences into a shard's batch.
 func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 	e := s.params.Model.Encoder
-	b.reset(len(e.Indexes))
+	b.reset(e)
 	for _, k := range part {
 		var err error
 		if s.mode.top() {
@@ -170,6 +170,13 @@ func (s *Session) feed(w *worker, sh *shard) error {
 	}
 	for i, x := range n.Index {
 		f.ints(x, b.index[i])
+	}
+	for i, x := range n.Tables {
+		w := x.Shape()[1]
+		f.feed(x, kernel.Tensor{Shape: f.shape(len(b.tables[i])/w, w), F32: b.tables[i]})
+	}
+	for i, x := range n.Buckets {
+		f.ints(x, b.buckets[i])
 	}
 	f.ints(n.Bounds, b.bounds)
 	f.ints(n.Rows, b.rows)

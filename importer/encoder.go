@@ -1,6 +1,8 @@
 package importer
 
 import (
+	"slices"
+
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
@@ -10,6 +12,8 @@ type Encoder struct {
 	Ops     []Op
 	Weights []*Weight // in the order of first use
 	Indexes []Index   // what Embedding.Index refers to
+	Tables  []Table   // what Rotary.Cos and Sin refer to
+	Buckets []Buckets // what Attention.Buckets refers to
 	Outputs []Output
 
 	// Expansions and Constants tell how the recognised graph differs from the file's.
@@ -20,6 +24,7 @@ type Encoder struct {
 	Types map[string]onnx.DataType
 
 	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
+	Last   Value   // the last hidden state: the last layer's output, normalised where the encoder does that; None without layers
 	Layers []Layer
 }
 
@@ -29,7 +34,8 @@ type Value int
 // None is no Value.
 const None Value = -1
 
-// Op is one operation of an Encoder: *Embedding, *Linear, *LayerNorm, *Activation, *Add, *Attention or *First.
+// Op is one operation of an Encoder: *Embedding, *Linear, *LayerNorm, *Activation, *Add, *Mul, *Columns, *Rotary,
+// *Attention or *First.
 type Op interface {
 	// Where tells which part of the ONNX graph the operation stands for.
 	Where() *Origin
@@ -97,12 +103,40 @@ type Add struct {
 	A, B Value
 }
 
-// Attention is y = softmax(Scale·q·kᵀ)·v for each of Heads heads within each sequence.
+// Mul is y = A ⊙ B.
+type Mul struct {
+	Origin
+	A, B Value
+}
+
+// Columns is y = x[:, From:From+N].
+type Columns struct {
+	Origin
+	X       Value
+	From, N int
+}
+
+// Rotary turns the pairs of columns of each head by the angles of the token's position: (a·cos − b·sin, b·cos + a·sin).
+// Cos and Sin are in Encoder.Tables, half as wide as a head.
+type Rotary struct {
+	Origin
+	X           Value
+	Cos, Sin    int
+	Heads       int
+	Interleaved bool // columns 2i and 2i+1 are a pair, else i and i + half of the head
+	Inverse     bool // sin is subtracted where it is added else, and the other way round
+}
+
+// Attention is y = softmax(Scale·q·kᵀ + b)·v for each of Heads heads within each sequence. Window > 0 is the distance up
+// to which tokens see each other. With a Bias [v, Heads], b[i,j] is its row for the distance j − i, by Encoder.Buckets.
 type Attention struct {
 	Origin
 	Q, K, V Value
 	Heads   int
 	Scale   float32
+	Window  int
+	Bias    *Weight // or nil
+	Buckets int     // of Bias
 }
 
 // First takes the row of each sequence's first token: [T,H] → [sequences,H].
@@ -140,15 +174,30 @@ type Output struct {
 	Pooled bool // one row a sequence, not one a token
 }
 
-// Layer is one layer of the encoder: attention, then a feed-forward part, each with a residual and a normalisation
-// after it. Operations that were not recognised are None.
+// Layer is one layer of the encoder: attention, then a feed-forward part, each with a residual sum and a normalisation:
+// of the sum, or, in a layer that normalises first, of what goes into the part. Operations that were not recognised, and
+// those that the layer lacks, are None.
 type Layer struct {
-	Query, Key, Value Value // *Linear
+	Input             Value // the hidden state that goes into the layer
+	Query, Key, Value Value // *Linear; one and the same where one map makes several of them
 	Attention         Value // *Attention
 	AttentionOutput   Value // *Linear
-	Norm1             Value // *LayerNorm of the sum of AttentionOutput and the layer's input
-	Up, Down          Value // *Linear
-	Norm2             Value // *LayerNorm of the sum of Down and Norm1: the layer's output
+	Norm1             Value // *LayerNorm of the sum of AttentionOutput and Input; of Input in a layer that normalises first
+	Up, Gate, Down    Value // *Linear; Gate makes the factor of a gated part, if Up does not make that too
+	Norm2             Value // *LayerNorm of the sum of Down and Norm1; of the first sum in a layer that normalises first
+	Output            Value // the layer's output: Norm2; in a layer that normalises first the sum of Down and the first sum
+	NormFirst         bool  // the layer normalises first
+}
+
+// Projections are the layer's linear maps that were recognised, each once.
+func (l *Layer) Projections() []Value {
+	var out []Value
+	for _, v := range []Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Gate, l.Down} {
+		if v != None && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 func b2i(b bool) int {

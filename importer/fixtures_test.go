@@ -22,7 +22,7 @@ var known = map[string]int{
 	"fixtures/onnx-tools/albert/*.onnx": 2, "fixtures/onnx-tools/of-fixtures/[abx]*.optimised.onnx": 3,
 	"fixtures/onnx-tools/of-fixtures/bert.q*.onnx": 3,
 	"fixtures/onnx-tools/xlm-roberta/*.onnx":       2, "models/mini/model.onnx": 4, "models/e5-mini/model.onnx": 4,
-	"models/e5-small/onnx/model.onnx": 12,
+	"models/e5-small/onnx/model.onnx": 12, "fixtures/onnx/modernbert/*.onnx": 4, "fixtures/onnx-tools/modernbert/*.onnx": 3,
 }
 
 // each calls f for every known fixture.
@@ -53,8 +53,8 @@ func TestLayersOfTheFixtures(t *testing.T) {
 		for _, l := range m.Layers {
 			a := m.Ops[l.Attention].(*importer.Attention)
 			q := m.Ops[l.Query].(*importer.Linear)
-			if want := 1 / math.Sqrt(float64(q.Out()/a.Heads)); math.Abs(float64(a.Scale)-want) > 1e-6*want {
-				t.Errorf("scale %v of heads of %d, want %v", a.Scale, q.Out()/a.Heads, want)
+			if want := 1 / math.Sqrt(float64(q.In()/a.Heads)); math.Abs(float64(a.Scale)-want) > 1e-6*want {
+				t.Errorf("scale %v of heads of %d, want %v", a.Scale, q.In()/a.Heads, want)
 			}
 			if h := m.Config.NumAttentionHeads; h != 0 && h != a.Heads {
 				t.Errorf("%d heads, config.json has %d", a.Heads, h)
@@ -88,9 +88,14 @@ func TestNamesAreUniqueAndTellTheModule(t *testing.T) {
 			if strings.Contains(path, "distilbert") {
 				parts = [...]string{"q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"}
 			}
+			prefix := "layer."
+			if strings.Contains(path, "modernbert") {
+				parts = [...]string{"attn.Wqkv", "attn.Wqkv", "attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"}
+				prefix = "layers."
+			}
 			for k, v := range []importer.Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Down} {
 				name := m.Ops[v].(*importer.Linear).Module()
-				if !strings.Contains(name, "layer."+string(rune('0'+i%10))) && i < 10 || !strings.HasSuffix(name, parts[k]) {
+				if !strings.Contains(name, prefix+string(rune('0'+i%10))) && i < 10 || !strings.HasSuffix(name, parts[k]) {
 					t.Errorf("layer %d: %s is called %q", i, parts[k], name)
 				}
 			}

@@ -50,6 +50,20 @@ func use(t *testing.T, m *onnx.Model) {
 			}
 		}
 	}
+	for i := range e.Tables {
+		for _, n := range []int{-1, 0, 1, 5} {
+			if x, err := e.Tables[i].Rows(n); err == nil && (n < 1 || len(x) != n*e.Tables[i].Width) {
+				t.Errorf("table %d gives %d numbers for %d tokens", i, len(x), n)
+			}
+		}
+	}
+	for i := range e.Buckets {
+		for _, n := range []int{-1, 0, 5, 1} {
+			if x, err := e.Buckets[i].Rows(n); err == nil && (n < 1 || len(x) != 2*n-1) {
+				t.Errorf("buckets %d are %d for %d tokens", i, len(x), n)
+			}
+		}
+	}
 	for i := range e.Indexes {
 		for _, n := range []int{0, 1, 5} {
 			rows, err := e.Indexes[i].Rows(make([]int32, n), nil)
@@ -110,12 +124,17 @@ func FuzzMutants(f *testing.F) {
 	base := map[uint8]*onnx.Model{}
 	for i, opset := range []int{11, 13, 17, 20} {
 		base[uint8(i)] = tiny(f, opset)
+	}
+	for i, name := range []string{"mpnet", "roformer", "xlm-roberta-xl", "modernbert-tokencls"} {
+		base[uint8(4+i)] = own(f, name+"/model.opset17.onnx")
+	}
+	for i := range base {
 		for seed := range uint64(8) {
-			f.Add(uint8(i), seed, uint8(1+seed))
+			f.Add(i, seed, uint8(1+seed))
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint8, seed uint64, changes uint8) {
-		m := clone(t, base[which%4])
+		m := clone(t, base[which%8])
 		x := mutator{rand.New(rand.NewPCG(seed, 0)), m}
 		for range changes % 12 {
 			x.mutate()

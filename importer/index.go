@@ -181,7 +181,7 @@ func (s *spec) feeds(lengths []int) map[string]*fold.Array {
 		x := make([]int64, s.batch*s.seq)
 		for i := range x {
 			seq, pos := i/s.seq, i%s.seq
-			if in.Name == "position_ids" {
+			if in.Name == positionIDs {
 				x[i] = int64(pos)
 			}
 			if pos >= lengths[seq] {

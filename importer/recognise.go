@@ -20,14 +20,19 @@ var probes = [...]struct{ batch, seq int }{{2, 7}, {3, 5}}
 // are told by where they move each element, activations by their values, masks by what they let through.
 func (g *graph) recognise() (*Encoder, error) {
 	var first *Encoder
+	windows := map[string]int{}
 	for i, p := range probes {
 		s, err := g.specialise(p.batch, p.seq, nil)
 		if err != nil {
 			return nil, err
 		}
+		if i == 0 {
+			g.dropCasts(s)
+		}
 		r := &recogniser{s: s, probe: i, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
 			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]*Weight{}, indexes: map[string]int{},
-			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{}}
+			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{},
+			tables: map[string]int{}, buckets: map[string]int{}, windows: windows}
 		if err := r.outputs(); err != nil {
 			return nil, err
 		}
@@ -54,6 +59,10 @@ type recogniser struct {
 	roots   map[string]string   // by value: what it is a function of
 	sums    map[string][]lookup // by value: the look-ups that it is the sum of
 	masks   map[string]error    // by the masks of an attention: what is wrong with them
+	windows map[string]int      // by the masks of an attention: the distance up to which tokens see each other, 0 for all
+
+	tables  map[string]int // by value and columns, into Encoder.Tables
+	buckets map[string]int // by value, into Encoder.Buckets
 }
 
 // outputs recognises every output of the graph that it can; an error says why there is none.
@@ -132,10 +141,10 @@ func (r *recogniser) match(name string) (Value, error) {
 	if n == nil || v == nil || v.kind != activation {
 		return None, fmt.Errorf("the value %q depends on no weight of the model", name)
 	}
-	if n.Outputs[0] != name {
+	if n.Outputs[0] != name && n.OpType != "Split" {
 		return None, r.s.errorf(n, "its output %q, not the first one, is part of no block that graft recognises", name)
 	}
-	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.activation, r.embedding, r.layout, r.add} {
+	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.activation, r.embedding, r.layout, r.add, r.mul} {
 		if v, err := m(name, n); err != nil || v != None {
 			return v, err
 		}
@@ -251,25 +260,25 @@ func (r *recogniser) sides(n *onnx.Node, types ...string) (act, other string, ok
 	return a, b, r.active(a)
 }
 
-// run applies nodes that move elements, one after another, to x: each takes the last one's output as first input.
-func (r *recogniser) run(chain []*onnx.Node, x *fold.Array) (*fold.Array, error) {
-	for _, n := range chain {
-		inputs := make([]*fold.Array, len(n.Inputs))
-		for i, in := range n.Inputs {
+// run applies moves, one after another, to x: each takes the last one's output as first input.
+func (r *recogniser) run(chain []move, x *fold.Array) (*fold.Array, error) {
+	for _, m := range chain {
+		inputs := make([]*fold.Array, len(m.node.Inputs))
+		for i, in := range m.node.Inputs {
 			if in != "" {
 				inputs[i] = r.s.value(in).Array
 			}
 		}
 		inputs[0] = x
-		f, err := r.s.g.function(n)
+		f, err := r.s.g.function(m.node)
 		if err != nil {
 			return nil, err
 		}
-		out, err := f(fold.Call{Node: n, In: inputs})
+		out, err := f(fold.Call{Node: m.node, In: inputs})
 		if err != nil {
-			return nil, r.s.errorf(n, "%w", err)
+			return nil, r.s.errorf(m.node, "%w", err)
 		}
-		x = out[0]
+		x = out[m.output]
 	}
 	return x, nil
 }
@@ -277,7 +286,7 @@ func (r *recogniser) run(chain []*onnx.Node, x *fold.Array) (*fold.Array, error)
 // sameStructure tells whether two encoders of one graph are the same but for where they were found.
 func sameStructure(a, b *Encoder) bool {
 	if len(a.Ops) != len(b.Ops) || len(a.Weights) != len(b.Weights) || !slices.Equal(a.Hidden, b.Hidden) ||
-		!slices.Equal(a.Layers, b.Layers) || !slices.Equal(a.Outputs, b.Outputs) {
+		!slices.Equal(a.Layers, b.Layers) || a.Last != b.Last || !slices.Equal(a.Outputs, b.Outputs) {
 		return false
 	}
 	for i := range a.Ops {
@@ -312,9 +321,18 @@ func sameOp(a, b Op) bool {
 	case *Add:
 		_, ok := b.(*Add)
 		return ok
+	case *Mul:
+		_, ok := b.(*Mul)
+		return ok
+	case *Columns:
+		b, ok := b.(*Columns)
+		return ok && a.From == b.From && a.N == b.N
+	case *Rotary:
+		b, ok := b.(*Rotary)
+		return ok && a.Cos == b.Cos && a.Sin == b.Sin && a.Heads == b.Heads && a.Interleaved == b.Interleaved && a.Inverse == b.Inverse
 	case *Attention:
 		b, ok := b.(*Attention)
-		return ok && a.Heads == b.Heads && a.Scale == b.Scale
+		return ok && a.Heads == b.Heads && a.Scale == b.Scale && a.Window == b.Window && a.Buckets == b.Buckets
 	case *First:
 		_, ok := b.(*First)
 		return ok

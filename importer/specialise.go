@@ -28,6 +28,8 @@ type specValue struct {
 	*fold.Array
 	kind  valueKind
 	param *view // of kind parameter; also of a constant that is an initialiser of one element, such as a bias
+	// Elements depend on no input's but positions: on shapes, constants and weights alone.
+	positional bool
 }
 
 // valueKind says what a value depends on.
@@ -46,6 +48,20 @@ type view struct {
 	trans  bool
 }
 
+// array is the weight's elements as the node sees them.
+func (v *view) array(t onnx.DataType) (*fold.Array, error) {
+	a, err := fold.FromTensor(v.tensor)
+	if err != nil || !v.trans {
+		return a.As(t), err
+	}
+	rows, cols := a.Shape[0], a.Shape[1]
+	x := make([]float64, len(a.Floats))
+	for i, f := range a.Floats {
+		x[i%cols*rows+i/cols] = f
+	}
+	return &fold.Array{Type: t, Shape: []int{cols, rows}, Floats: x}, nil
+}
+
 // specialise fixes the shapes for batches of batch sequences of seq tokens. Only nodes that want asks for are
 // evaluated; nil asks for all.
 func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, error) {
@@ -59,7 +75,7 @@ func (s *spec) run(want func(*onnx.Node) bool) (*spec, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.values[in.Name] = &specValue{Array: a, kind: index}
+		s.values[in.Name] = &specValue{Array: a, kind: index, positional: in.Name == positionIDs}
 	}
 	for _, n := range g.nodes {
 		if want != nil && !want(n) || s.g.skips(n) {
@@ -73,7 +89,7 @@ func (s *spec) run(want func(*onnx.Node) bool) (*spec, error) {
 }
 
 // modelInputs are the inputs that a batch has values for.
-var modelInputs = []string{"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+var modelInputs = []string{"input_ids", "attention_mask", "token_type_ids", positionIDs}
 
 // input is the shape of a model input: [batch, sequence], where the file does not fix other sizes.
 func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
@@ -119,7 +135,7 @@ func (s *spec) weight(t *onnx.Tensor) (*specValue, error) {
 			if s.exact {
 				typ = t.Type
 			}
-			return &specValue{Array: fold.Unknown(typ, shape...), kind: parameter, param: &view{tensor: t}}, nil
+			return &specValue{Array: fold.Unknown(typ, shape...), kind: parameter, param: &view{tensor: t}, positional: true}, nil
 		}
 	}
 	if n > maxQuantised && isQuantised(t.Type) {
@@ -133,7 +149,7 @@ func (s *spec) weight(t *onnx.Tensor) (*specValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &specValue{Array: a, kind: constant}
+	v := &specValue{Array: a, kind: constant, positional: true}
 	if isFloat(t.Type) && n == 1 {
 		v.param = &view{tensor: t}
 	}
@@ -161,7 +177,7 @@ func (s *spec) operand(name string) (*specValue, error) {
 // eval gives the outputs of a node their shapes, and their elements where they are constant.
 func (s *spec) eval(n *onnx.Node) error {
 	inputs := make([]*fold.Array, len(n.Inputs))
-	kind := constant
+	kind, positional := constant, true
 	for i, name := range n.Inputs {
 		if name == "" {
 			continue
@@ -171,10 +187,10 @@ func (s *spec) eval(n *onnx.Node) error {
 			return fmt.Errorf("%v: %w", n, err)
 		}
 		inputs[i] = v.Array
-		kind = max(kind, v.kind)
+		kind, positional = max(kind, v.kind), positional && v.positional
 	}
 	if n.Domain == "" && (n.OpType == "Shape" || n.OpType == "Size") {
-		kind = constant // whatever it is the shape of
+		kind, positional = constant, true // whatever it is the shape of
 	}
 	if kind == parameter {
 		if v := s.turn(n); v != nil && n.Outputs[0] != "" {
@@ -201,7 +217,7 @@ func (s *spec) eval(n *onnx.Node) error {
 		if i >= len(out) {
 			return s.errorf(n, "output %d is not known", i)
 		}
-		v := &specValue{Array: out[i], kind: kind}
+		v := &specValue{Array: out[i], kind: kind, positional: positional}
 		if v.Known() && kind == index {
 			v.kind = constant
 		}
@@ -278,12 +294,12 @@ func (s *spec) turn(n *onnx.Node) *specValue {
 			if !s.exact {
 				to = onnx.Float
 			}
-			return &specValue{Array: fold.Unknown(to, v.Shape...), kind: parameter, param: v.param}
+			return &specValue{Array: fold.Unknown(to, v.Shape...), kind: parameter, param: v.param, positional: true}
 		}
 	case "Transpose":
 		if p := n.Attribute("perm"); len(v.Shape) == 2 && (p == nil || slices.Equal(p.Ints, []int64{1, 0})) {
 			return &specValue{Array: fold.Unknown(v.Type, v.Shape[1], v.Shape[0]), kind: parameter,
-				param: &view{v.param.tensor, !v.param.trans}}
+				param: &view{v.param.tensor, !v.param.trans}, positional: true}
 		}
 	}
 	return nil
@@ -296,8 +312,8 @@ func isFloat(t onnx.DataType) bool {
 // value returns a value by any of its names.
 func (s *spec) value(name string) *specValue { return s.values[s.g.resolve(name)] }
 
-// compute evaluates index values for given model inputs. Results are kept in memo, which the caller starts with the
-// inputs.
+// compute evaluates values for given model inputs, weights among what they are made of included. Results are kept in
+// memo, which the caller starts with the inputs.
 func (s *spec) compute(name string, memo map[string]*fold.Array) (*fold.Array, error) {
 	name = s.g.resolve(name)
 	if a := memo[name]; a != nil {
@@ -310,8 +326,16 @@ func (s *spec) compute(name string, memo map[string]*fold.Array) (*fold.Array, e
 	if v.Known() {
 		return v.Array, nil
 	}
+	if v.kind == parameter {
+		a, err := v.param.array(v.Type)
+		if err != nil {
+			return nil, fmt.Errorf("the weight %q: %w", name, err)
+		}
+		memo[name] = a
+		return a, nil
+	}
 	n := s.g.maker[name]
-	if v.kind != index || n == nil {
+	if v.kind == constant || n == nil {
 		return nil, fmt.Errorf("the value %q cannot be computed from the model's inputs", name)
 	}
 	inputs := make([]*fold.Array, len(n.Inputs))

@@ -69,12 +69,21 @@ func encoders(t *testing.T) []encoder {
 		}
 		out = append(out, encoder{fmt.Sprintf("random/opset%d", opset), filepath.Join(dir, "model.onnx")})
 	}
+	ours, err := filepath.Glob(filepath.Join(root, "importer", "testdata", "encoders", "*", "*.onnx"))
+	if err != nil || len(ours) == 0 {
+		t.Fatalf("there is no encoder of our own: %v", err)
+	}
+	for _, f := range ours {
+		rel, _ := filepath.Rel(filepath.Join(root, "importer", "testdata"), f)
+		out = append(out, encoder{rel, f})
+	}
 	shared := filepath.Join(filepath.Dir(root), "shared")
 	for _, p := range []string{"fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta/*.onnx",
 		"fixtures/onnx/xlm-roberta/torch113/*.onnx", "fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx",
 		"fixtures/onnx/distilbert/torch113/*.onnx", "fixtures/onnx/albert/*.onnx", "fixtures/onnx-tools/bert/*.onnx",
 		"fixtures/onnx-tools/albert/*.onnx", "fixtures/onnx-tools/xlm-roberta/*.onnx", "fixtures/onnx-tools/of-fixtures/[abx]*.optimised.onnx",
 		"fixtures/onnx-tools/of-fixtures/bert.q*.onnx", "fixtures/onnx-tools/of-fixtures/bert.fp16-io32.onnx",
+		"fixtures/onnx/modernbert/*.onnx", "fixtures/onnx-tools/modernbert/*.onnx",
 		"models/mini/model.onnx", "models/e5-small/onnx/model.onnx"} {
 		fs, _ := filepath.Glob(filepath.Join(shared, filepath.FromSlash(p)))
 		for _, f := range fs {

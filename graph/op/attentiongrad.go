@@ -1,7 +1,7 @@
 package op
 
 import (
-	"fmt"
+	"errors"
 	"math"
 
 	G "gorgonia.org/gorgonia"
@@ -10,18 +10,21 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// attentionGrad is [3,T,heads·d]: the gradients of q, k and v. in is q, k, v, bounds.
+// attentionGrad is [3,T,heads·d]: the gradients of q, k and v. in is q, k, v, bounds and perhaps the bias.
 func attentionGrad(in G.Nodes, dy *G.Node, a kernel.Attention) (*G.Node, error) {
-	o := &Op{name: "AttentionGrad", attrs: fmt.Sprintf("heads=%d,scale=%g", a.Heads, a.Scale)}
+	o := &Op{name: "AttentionGrad", attrs: attentionAttrs(a)}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
-		return append(append(dst, 3), in[0]...), nil
+		return append(append(dst, 3), in[1]...), nil
 	}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		k.AttentionGrad(out, in[0], in[1], in[2], in[3], in[4], a)
+		k.AttentionGrad(out, in[1], in[2], in[3], in[4], in[0], biased(a, in[5:]))
 	}
 	// The probabilities again, and the gradients of them, q, k and v: five products.
-	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 10 * pairs(in[3]) * float64(in[0].Cols()) }
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 10 * pairs(in[4]) * float64(in[0].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
+		if len(in) > 5 {
+			return nil, errors.New("attention with a bias has no second derivative here")
+		}
 		var e parts
 		ys := e.attentionGrad(in, a)
 		seeds := G.Nodes{e.part(g, 0), e.part(g, 1), e.part(g, 2)}
@@ -30,15 +33,15 @@ func attentionGrad(in G.Nodes, dy *G.Node, a kernel.Attention) (*G.Node, error) 
 		}
 		return byParts(ys, seeds, in, need)
 	}
-	return apply(o, append(append(G.Nodes{}, in...), dy)...)
+	return apply(o, append(G.Nodes{dy}, in...)...)
 }
 
-// attentionGrad writes the three gradients in operators that can be differentiated further. in is q, k, v, bounds, dy.
+// attentionGrad writes the three gradients in operators that can be differentiated further. in is dy, q, k, v, bounds.
 // The probabilities stand in a [T·heads,T] matrix: it is what a second derivative costs.
 func (e *parts) attentionGrad(in G.Nodes, a kernel.Attention) G.Nodes {
-	q, k, v, bounds, dy := in[0], in[1], in[2], in[3], in[4]
+	dy, q, k, v, bounds := in[0], in[1], in[2], in[3], in[4]
 	scores := func(x, y *G.Node, scale, outside float32) *G.Node {
-		return e.of(func() (*G.Node, error) { return Scores(x, y, bounds, a.Heads, scale, outside) })
+		return e.of(func() (*G.Node, error) { return Scores(x, y, bounds, a.Heads, a.Window, scale, outside) })
 	}
 	mix := func(p, x *G.Node, trans bool, scale float32) *G.Node {
 		return e.of(func() (*G.Node, error) { return Mix(p, x, bounds, a.Heads, trans, scale) })

@@ -116,7 +116,7 @@ func (w *walk) add(n, g *G.Node) (err error) {
 		return nil
 	}
 	if old := w.acc[n]; old != nil {
-		g, err = Add(old, g)
+		g, err = joined(old, g)
 	}
 	w.acc[n] = g
 	return err

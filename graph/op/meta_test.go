@@ -53,7 +53,7 @@ func (l *layer) loss(w map[string]*G.Node) *G.Node {
 	}
 	q := l.adapt(w, places[0], l.x, linear("query", l.x))
 	v := l.adapt(w, places[1], l.x, linear("value", l.x))
-	a := l.ok(op.Attention(q, linear("key", l.x), v, l.bounds, 2, 0.5))
+	a := l.ok(op.Attention(q, linear("key", l.x), v, l.bounds, nil, kernel.Attention{Heads: 2, Scale: 0.5}))
 	h := norm("norm1", linear("attention", a), l.x)
 	f := linear("down", l.ok(op.Activate(linear("up", h), kernel.GELU)))
 	f = l.adapt(w, places[2], norm("norm2", f, h), f)

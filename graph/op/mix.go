@@ -51,7 +51,7 @@ func Mix(p, x, bounds *G.Node, heads int, trans bool, scale float32) (*G.Node, e
 			if trans {
 				a, b = b, a
 			}
-			if r[0], err = Scores(a, b, in[2], heads, scale, 0); err != nil {
+			if r[0], err = Scores(a, b, in[2], heads, 0, scale, 0); err != nil {
 				return nil, err
 			}
 		}

@@ -41,6 +41,7 @@ type Op struct {
 	flops func(out kernel.Tensor, in []kernel.Tensor) float64
 	// lookups is the number of leading inputs of which a run reads as many rows as the output has, and no more.
 	lookups int
+	join    *join // of a Join
 }
 
 // PackUse says that an operator takes input Input, transposed or not, as the right operand of a matrix product.

@@ -40,6 +40,9 @@ func (c *trial) rise(order int, ys, seeds G.Nodes) (gs, cs G.Nodes) {
 // LayerNorm's curvature in rows of six numbers makes up to some 1e-3.
 func TestHigherGradientsMatchFiniteDifferences(t *testing.T) {
 	for name, build := range operators {
+		if name == "Attention with a bias" { // which is refused
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(4) {
@@ -148,6 +151,22 @@ func TestAFlatDependenceHasAGradientOfZeros(t *testing.T) {
 	for _, v := range c.run(c.exec(flat[0]), flat[0]) {
 		if v != 0 {
 			t.Fatalf("ReLU bends by %v", v)
+		}
+	}
+}
+
+// What has no gradient of its gradient says so.
+func TestAttentionWithABiasHasNoSecondDerivative(t *testing.T) {
+	c := newTrial(t, 1)
+	y := operators["Attention with a bias"](c)
+	seed := c.leaf("seed", c.random(y.Shape()...))
+	for _, in := range c.in[:3] {
+		g, err := op.Grad(G.Nodes{y}, G.Nodes{seed}, G.Nodes{in.node})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := op.Grad(g, G.Nodes{seed}, G.Nodes{c.in[0].node}); err == nil || !strings.Contains(err.Error(), "bias") {
+			t.Errorf("%s: error %v", in.node.Name(), err)
 		}
 	}
 }

@@ -13,12 +13,12 @@ import (
 //
 //	y[t·heads+h, j−s] = scale · ⟨a[t,h], b[j,h]⟩ for t and j of the sequence that starts at s
 //
-// and outside everywhere else: a and b [T,heads·d], bounds int32 [sequences+1] as in Attention, y [T·heads,T]. Scores
+// and outside everywhere else, also for j more than window places from t if window is not 0: a and b [T,heads·d], bounds int32 [sequences+1] as in Attention, y [T·heads,T]. Scores
 // and Mix are attention taken apart, for derivatives of its gradient.
 //
 //	da = scale · dy·b,  db = scale · dyᵀ·a within each sequence and head
-func Scores(a, b, bounds *G.Node, heads int, scale, outside float32) (*G.Node, error) {
-	o := &Op{name: "Scores", attrs: fmt.Sprintf("heads=%d,scale=%g,outside=%g", heads, scale, outside)}
+func Scores(a, b, bounds *G.Node, heads, window int, scale, outside float32) (*G.Node, error) {
+	o := &Op{name: "Scores", attrs: fmt.Sprintf("heads=%d,window=%d,scale=%g,outside=%g", heads, window, scale, outside)}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		if err := ranks(in, 2, 2, 1); err != nil {
 			return nil, err
@@ -34,7 +34,11 @@ func Scores(a, b, bounds *G.Node, heads int, scale, outside float32) (*G.Node, e
 		perHead(a, in[2], heads, func(h, start, end int) {
 			for t := start; t < end; t++ {
 				row, x := out.F32[(t*heads+h)*out.Cols():], head(a, t, h, heads)
-				for j := start; j < end; j++ {
+				first, last := start, end
+				if window > 0 {
+					first, last = max(start, t-window), min(end, t+window+1)
+				}
+				for j := first; j < last; j++ {
 					row[j-start] = scale * dot(x, head(b, j, h, heads))
 				}
 			}
