@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 60s
 ORT         = $$(scripts/ort.sh)
 
-.PHONY: build demo test short race asan lint fuzz bench parity interop ort clean
+.PHONY: build demo test short race asan lint fuzz bench peers parity interop ort clean
 
 build: bin/graft
 
@@ -48,6 +48,10 @@ MODEL ?= testdata/demo/e5-mini
 bench: build
 	GRAFT_ORT_LIB=$(ORT) bin/graft bench --model $(MODEL)
 	go test -run '^$$' -bench . -benchtime 0.3s ./graph/kernel/cpu ./tokenize
+
+# Our steps of training beside PyTorch's, transformers with peft, and adapters, in a Python environment of its own.
+peers: build
+	scripts/peers.sh
 
 # Exported = trained for every recognised fixture and adapter method, with the largest differences.
 parity:

@@ -188,6 +188,8 @@ func hubModule(m *importer.Model, place string) string {
 		return strings.TrimSuffix(place, ".ffn") + ".output_adapters"
 	case "albert":
 		return place + ".output_adapters"
+	case "modernbert":
+		return strings.TrimSuffix(place, ".mlp") + ".output_adapters"
 	}
 	return place
 }
@@ -195,8 +197,11 @@ func hubModule(m *importer.Model, place string) string {
 // fromHubModule is the inverse of hubModule.
 func fromHubModule(m *importer.Model, module string) string {
 	place, ok := strings.CutSuffix(module, ".output_adapters")
-	if ok && m.Config.ModelType == "distilbert" {
+	switch {
+	case ok && m.Config.ModelType == "distilbert":
 		return place + ".ffn"
+	case ok && m.Config.ModelType == "modernbert":
+		return place + ".mlp"
 	}
 	return place
 }

@@ -1,15 +1,12 @@
 package export
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"unsafe"
 
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -106,13 +103,18 @@ func withWeights(m *onnx.Model, trained map[string][]float32) (*onnx.Model, erro
 		if err != nil || n != len(x) {
 			return nil, fmt.Errorf("the weight %q has %d elements, %d were trained (%v)", t.Name, n, len(x), err)
 		}
-		c, err := onnx.NewLazyTensor(name, onnx.Float, t.Dims, func(w io.Writer) error { return writeFloats(w, x) })
+		c, err := onnx.NewLazyTensor(name, onnx.Float, t.Dims, func(w io.Writer) error { return onnx.WriteFloat32s(w, x) })
 		if err != nil {
 			return nil, err
 		}
 		g.Initializers[i] = c
 	}
 	if found != len(trained) {
+		for name := range trained {
+			if m.Graph.Initializer(name) == nil {
+				return nil, fmt.Errorf("the weight %q is no initialiser of the model but a part of a fused one, or the numbers of a quantised one: what was trained cannot be kept in the file; use a float32 export of the model without onnxruntime's optimisation", name)
+			}
+		}
 		return nil, fmt.Errorf("%d of %d trained weights are initialisers of the model", found, len(trained))
 	}
 	g.Nodes = slices.DeleteFunc(slices.Clone(g.Nodes), func(n *onnx.Node) bool { return gone[n] })
@@ -136,33 +138,6 @@ func onlyCast(g *onnx.Graph, t *onnx.Tensor) ([]*onnx.Node, error) {
 	}
 	return casts, nil
 }
-
-// writeFloats writes little-endian float32, in pieces.
-func writeFloats(w io.Writer, x []float32) error {
-	if nativeLittle {
-		_, err := w.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x)))
-		return err
-	}
-	buf := make([]byte, 0, 1<<16)
-	for len(x) > 0 {
-		n := min(len(x), cap(buf)/4)
-		buf = buf[:0]
-		for _, v := range x[:n] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-		}
-		if _, err := w.Write(buf); err != nil {
-			return err
-		}
-		x = x[n:]
-	}
-	return nil
-}
-
-// nativeLittle tells whether the machine keeps numbers as the file does.
-var nativeLittle = func() bool {
-	x := uint16(1)
-	return *(*byte)(unsafe.Pointer(&x)) == 1
-}()
 
 // writeExternal writes the files of tensors that stand outside of the model in the original, one after another in each
 // file, and makes the model point there.

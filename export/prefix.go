@@ -10,6 +10,7 @@ import (
 var prefixes = map[string]string{
 	"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta", "distilbert": "distilbert",
 	"electra": "electra", "albert": "albert", "deberta-v2": "deberta", "mpnet": "mpnet", "modernbert": "model",
+	"roformer": "roformer", "rembert": "rembert", "xlm-roberta-xl": "roberta",
 }
 
 // prefix is what stands before a base's names in a task model: "bert." for a bare BertModel, nothing where the file
@@ -38,5 +39,6 @@ var taskClasses = map[string]string{
 	"camembert": "CamembertForTokenClassification", "distilbert": "DistilBertForTokenClassification",
 	"electra": "ElectraForTokenClassification", "albert": "AlbertForTokenClassification",
 	"deberta-v2": "DebertaV2ForTokenClassification", "mpnet": "MPNetForTokenClassification",
-	"modernbert": "ModernBertForTokenClassification",
+	"modernbert": "ModernBertForTokenClassification", "roformer": "RoFormerForTokenClassification",
+	"rembert": "RemBertForTokenClassification", "xlm-roberta-xl": "XLMRobertaXLForTokenClassification",
 }

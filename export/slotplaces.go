@@ -18,21 +18,53 @@ func (s *slotter) lora(l *importer.Linear) {
 	rank := "r:" + l.Module()
 	s.slot(a, rank, int64(l.In()), -1)
 	s.slot(b, rank, -1, int64(l.Out()))
-	if l.Product == "" {
-		s.fail(fmt.Errorf("the linear map %q is fused with its activation, so that nothing can be added to it; export the model without onnxruntime's optimisation", l.Module()))
-		return
-	}
 	base, at := s.divert(l.Product)
 	p := l.Product + "/graft/"
-	u := s.add(at, "MatMul", p+"down", l.Input, a)
-	s.add(at, "Add", l.Product, base, s.add(at, "MatMul", p+"up", u, b))
+	u := s.add(at, "MatMul", p+"down", s.float(at, l.Input, p+"input"), a)
+	up := s.as(at, l.Product, s.add(at, "MatMul", p+"up", u, b), p+"up")
+	s.add(at, "Add", l.Product, base, up)
+}
+
+// float is a value of the base as float32, which slots are, for a base that computes in another precision.
+func (s *slotter) float(at *onnx.Node, value, scope string) string {
+	return s.floatOf(at, value, value, scope)
+}
+
+// floatOf is float for what was made under a value's name.
+func (s *slotter) floatOf(at *onnx.Node, value, made, scope string) string {
+	if s.m.Types[value] == onnx.Undefined {
+		return made
+	}
+	return s.cast(at, made, onnx.Float, scope)
+}
+
+// as is a float32 value in the precision of one of the base's.
+func (s *slotter) as(at *onnx.Node, value, x, scope string) string {
+	if t := s.m.Types[value]; t != onnx.Undefined {
+		return s.cast(at, x, t, scope)
+	}
+	return x
+}
+
+func (s *slotter) cast(at *onnx.Node, x string, to onnx.DataType, scope string) string {
+	if at == nil {
+		return x
+	}
+	out := scope + "/" + to.String()
+	s.after[at] = append(s.after[at], &onnx.Node{OpType: "Cast", Name: out, Inputs: []string{x}, Outputs: []string{out},
+		Attributes: []*onnx.Attribute{{Name: "to", Type: onnx.AttrInt, I: int64(to)}}})
+	return out
 }
 
 // layers adds the slots of a place at a layer's output: LN(h + adapter(LN(h + r)) + r). The nodes of the normalisation
 // stand twice, once for each.
 func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 	for i, l := range s.m.Layers {
-		if l.Norm2 == importer.None || s.m.OutputModule(l) != p.Name { // layers that share their weights share a place
+		if l.Output == importer.None || s.m.OutputModule(l) != p.Name { // layers that share their weights share a place
+			continue
+		}
+		if l.NormFirst {
+			s.sum(l, p, fs)
 			continue
 		}
 		n := s.m.Ops[l.Norm2].(*importer.LayerNorm)
@@ -44,8 +76,10 @@ func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 		if h == "" {
 			return fmt.Errorf("layer %d: the residual sum before %q was not recognised", i, n.Output)
 		}
+		x := s.floatOf(at, n.Output, z, n.Output+"/graft/input")
 		for _, f := range fs {
-			h = s.add(at, "Add", fmt.Sprintf("%s/graft/%s/sum", n.Output, f), h, s.bottleneck(at, n.Output, p, f, z))
+			name := fmt.Sprintf("%s/graft/%s/sum", n.Output, f)
+			h = s.add(at, "Add", name, h, s.as(at, n.Addends[0], s.bottleneck(at, n.Output, p, f, x), name))
 		}
 		sum := s.add(at, "Add", n.Output+"/graft/residual", h, r)
 		s.again(at, n, sum)
@@ -53,9 +87,27 @@ func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 	return nil
 }
 
+// sum adds the slots of a place at the output of a layer that normalises first: h + adapter(h + x) + r for what went into
+// the feed-forward part, x, and what came out, h. The base's sum h + r stays as it is, and the adapter is added to it.
+func (s *slotter) sum(l importer.Layer, p peft.Place, fs []kernel.Activation) {
+	out := s.m.Ops[l.Output].Where().Output
+	y, at := s.divert(out)
+	in := s.add(at, "Add", out+"/graft/in", s.m.Ops[l.Down].Where().Output, s.m.Ops[l.Norm2].Where().Output)
+	for i, f := range fs {
+		name := fmt.Sprintf("%s/graft/%s/sum", out, f)
+		if i == len(fs)-1 {
+			name = out
+		}
+		y = s.add(at, "Add", name, y, s.bottleneck(at, out, p, f, in))
+	}
+}
+
 // again repeats the nodes of a normalisation on another sum, giving its result the value's own name.
 func (s *slotter) again(at *onnx.Node, n *importer.LayerNorm, sum string) {
-	names := map[string]string{n.Sum: sum, n.Output: n.Output}
+	names := map[string]string{n.Output: n.Output}
+	for _, name := range n.Reads {
+		names[name] = sum
+	}
 	for _, src := range n.Nodes {
 		for _, o := range src.Outputs {
 			if o != "" && names[o] == "" {
@@ -71,7 +123,7 @@ func (s *slotter) again(at *onnx.Node, n *importer.LayerNorm, sum string) {
 		for i, x := range c.Inputs {
 			if y, ok := names[x]; ok {
 				c.Inputs[i] = y
-				replaced = replaced || x == n.Sum
+				replaced = replaced || y == sum
 			}
 		}
 		for i, x := range c.Outputs {
@@ -142,7 +194,7 @@ func (s *slotter) constant(v float64) string {
 // top adds the slots above the encoder: the bottleneck on its last hidden state, and the head, whose logits become an
 // output of the graph.
 func (s *slotter) top(places []peft.Place, fs []kernel.Activation) (logits string, err error) {
-	last := s.m.Ops[s.m.Hidden[len(s.m.Hidden)-1]].Where().Output
+	last := s.m.Ops[s.m.Last].Where().Output
 	at := s.twin[last]
 	if at == nil {
 		return "", fmt.Errorf("no node makes the last hidden state %q", last)
@@ -151,9 +203,10 @@ func (s *slotter) top(places []peft.Place, fs []kernel.Activation) (logits strin
 	if i < 0 {
 		return "", errors.New("the encoder has no top")
 	}
-	x := last
+	x := s.float(at, last, slotPrefix+"top/input")
+	hidden := x
 	for _, f := range fs {
-		x = s.add(at, "Add", fmt.Sprintf("%stop/%s", slotPrefix, f), x, s.bottleneck(at, slotPrefix+"top", places[i], f, last))
+		x = s.add(at, "Add", fmt.Sprintf("%stop/%s", slotPrefix, f), x, s.bottleneck(at, slotPrefix+"top", places[i], f, hidden))
 	}
 	s.slot(headWeightSlot, "labels", int64(places[i].Out), -1)
 	s.slot(headBiasSlot, "labels", -1)

@@ -23,11 +23,16 @@ type Slotted struct {
 	Model  *onnx.Model
 	Folder string // the folder that the external data's paths are relative to: the base file's
 	Logits string // the name of the output that the head gives
+	// Expanded is how many of the base's nodes are written out in core operators, since slots belong inside of them.
+	Expanded int
 }
 
 // NewSlotted makes the slotted graph of a base: its own graph with a slot at every adaptable place, each an input with
 // a neutral default (rank 0, zeros), so that the graph computes what the base computes until a delta is given. Weights
 // stay in the base's file, which the graph points into.
+//
+// A fused operator that a slot belongs inside of is written out, which rounds otherwise: then the graph computes what the
+// base does to about 1e-6 of it, else to the bit. Quantised products stay, with the low-rank part beside them.
 func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted, error) {
 	if len(m.Hidden) == 0 {
 		return nil, errors.New("the encoder's layers were not recognised, so that it has no places for slots")
@@ -35,7 +40,7 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 	if len(o.Activations) == 0 {
 		o.Activations = []kernel.Activation{kernel.ReLU}
 	}
-	s := &slotter{m: m, rename: map[string]string{}, used: map[string]bool{}, after: map[*onnx.Node][]*onnx.Node{}, graph: &onnx.Graph{
+	s := &slotter{m: m, used: map[string]bool{}, after: map[*onnx.Node][]*onnx.Node{}, graph: &onnx.Graph{
 		Name: m.File.Graph.Name, ValueInfo: m.File.Graph.ValueInfo, SparseInitializers: m.File.Graph.SparseInitializers,
 		Inputs: slices.Clone(m.File.Graph.Inputs), Outputs: slices.Clone(m.File.Graph.Outputs)}}
 	file, err := realPath(m.Path)
@@ -70,7 +75,7 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 	model := *m.File.Model
 	model.Graph = s.graph
 	model.IRVersion = max(model.IRVersion, 4) // since then initialisers need not be inputs
-	return &Slotted{Model: &model, Folder: s.folder, Logits: logits}, nil
+	return &Slotted{Model: &model, Folder: s.folder, Logits: logits, Expanded: s.expanded}, nil
 }
 
 // realPath is a file's absolute path with links followed: in the hub's cache a model's files are links, and onnxruntime
@@ -91,9 +96,11 @@ type slotter struct {
 	nodes  []*onnx.Node                // copies of the base's, in order
 	twin   map[string]*onnx.Node       // the copy that makes a value
 	after  map[*onnx.Node][]*onnx.Node // new nodes, by the copy that they follow
-	rename map[string]string           // values that later readers find under another name
 	used   map[string]bool             // names of slots
-	err    error
+	values []string                    // what needed gives
+
+	expanded int
+	err      error
 }
 
 // inlineElements is the size up to which an initialiser is copied: onnxruntime reads shapes, axes and the like from the
@@ -139,16 +146,60 @@ func (s *slotter) weights() error {
 	return nil
 }
 
+// copyNodes copies the base's nodes. Where a slot belongs into a node, to a value that a function, an If or a fused
+// operator makes and uses itself, the nodes that it stands for take its place.
 func (s *slotter) copyNodes() {
 	s.twin = map[string]*onnx.Node{}
-	for _, n := range s.m.File.Graph.Nodes {
-		c := *n
-		c.Inputs, c.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)
-		s.nodes = append(s.nodes, &c)
-		for _, o := range n.Outputs {
-			s.twin[o] = &c
+	apart := map[int][]*onnx.Node{}
+	for _, e := range s.m.Expansions {
+		if slices.ContainsFunc(s.needed(), func(v string) bool { return e.Makes(s.m.File.Graph.Nodes[e.At], v) }) {
+			apart[e.At] = e.Nodes
+			s.expanded++
 		}
 	}
+	read := map[string]bool{}
+	for i, n := range s.m.File.Graph.Nodes {
+		nodes, ok := apart[i]
+		if !ok {
+			nodes = []*onnx.Node{n}
+		}
+		for _, n := range nodes {
+			c := *n
+			c.Inputs, c.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)
+			s.nodes = append(s.nodes, &c)
+			for _, o := range n.Outputs {
+				s.twin[o] = &c
+			}
+			for _, in := range n.Inputs {
+				read[in] = ok || read[in]
+			}
+		}
+	}
+	for _, t := range s.m.Constants {
+		if read[t.Name] {
+			s.graph.Initializers = append(s.graph.Initializers, t)
+		}
+	}
+}
+
+// needed lists the values that slots change or read.
+func (s *slotter) needed() []string {
+	if s.values != nil {
+		return s.values
+	}
+	for _, l := range s.m.Layers {
+		for _, v := range l.Projections() {
+			o := s.m.Ops[v].(*importer.Linear)
+			s.values = append(s.values, o.Product, o.Input)
+		}
+		if l.Norm2 != importer.None {
+			o := s.m.Ops[l.Norm2].(*importer.LayerNorm)
+			s.values = append(s.values, o.Output, o.Addends[0], o.Addends[1])
+			s.values = append(s.values, o.Reads...)
+		}
+	}
+	s.values = append(s.values, s.m.Ops[s.m.Hidden[len(s.m.Hidden)-1]].Where().Output)
+	return s.values
 }
 
 // divert renames a value at the node that makes it, so that new nodes after it can make what is read under its name.

@@ -1,8 +1,9 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/seed-aefebe89/graft/importer"
 )
@@ -16,6 +17,14 @@ type Sequence struct {
 	Targets []int32
 	// Features are the last hidden states [rows,H] of Rows, for networks that start from them.
 	Features []float32
+}
+
+// work is what the sequence costs: its tokens, or its rows where the network starts from features.
+func (s *Sequence) work(top bool) int {
+	if top {
+		return len(s.Targets)
+	}
+	return len(s.IDs)
 }
 
 // rows is the number of rows that the sequence adds to a batch's result.
@@ -57,6 +66,9 @@ func b2i(b bool) int {
 // batch is a set of sequences packed for a Network.
 type batch struct {
 	index    [][]int32
+	tables   [][]float32 // by position
+	buckets  [][]int32   // by distance, for sequences of up to longest tokens
+	longest  int
 	bounds   []int32
 	firsts   []int32
 	rows     []int32
@@ -72,15 +84,22 @@ func (b *batch) need() Capacity {
 }
 
 // reset empties the batch and keeps its memory.
-func (b *batch) reset(indexes int) {
-	for len(b.index) < indexes {
-		b.index = append(b.index, nil)
-	}
-	for i := range b.index {
-		b.index[i] = b.index[i][:0]
-	}
+func (b *batch) reset(e *importer.Encoder) {
+	b.index, b.tables, b.buckets = emptied(b.index, len(e.Indexes)), emptied(b.tables, len(e.Tables)), emptied(b.buckets, len(e.Buckets))
+	b.longest = 0
 	b.bounds, b.firsts, b.rows, b.targets = append(b.bounds[:0], 0), b.firsts[:0], b.rows[:0], b.targets[:0]
 	b.features, b.order = b.features[:0], b.order[:0]
+}
+
+// emptied are n lists without elements, in the memory of some.
+func emptied[T any](x [][]T, n int) [][]T {
+	for len(x) < n {
+		x = append(x, nil)
+	}
+	for i := range x {
+		x[i] = x[i][:0]
+	}
+	return x
 }
 
 // add appends sequence number i.
@@ -96,11 +115,13 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	}
 	start := b.bounds[len(b.bounds)-1]
 	for k := range e.Indexes {
-		x, err := e.Indexes[k].Rows(s.IDs, s.Types)
-		if err != nil {
+		var err error
+		if b.index[k], err = e.Indexes[k].AppendRows(b.index[k], s.IDs, s.Types); err != nil {
 			return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
 		}
-		b.index[k] = append(b.index[k], x...)
+	}
+	if err := b.addPositions(e, len(s.IDs)); err != nil {
+		return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
 	}
 	b.firsts = append(b.firsts, start)
 	b.bounds = append(b.bounds, start+int32(len(s.IDs)))
@@ -125,13 +146,27 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	return nil
 }
 
-// longest is the length of the longest sequence.
-func (b *batch) longest() int {
-	n := 0
-	for i, end := range b.bounds[1:] {
-		n = max(n, int(end-b.bounds[i]))
+// addPositions appends what belongs to the positions of a sequence of n tokens.
+func (b *batch) addPositions(e *importer.Encoder, n int) error {
+	for k := range e.Tables {
+		x, err := e.Tables[k].Rows(n)
+		if err != nil {
+			return err
+		}
+		b.tables[k] = append(b.tables[k], x...)
 	}
-	return n
+	if n <= b.longest {
+		return nil
+	}
+	b.longest = n
+	for k := range e.Buckets {
+		x, err := e.Buckets[k].Rows(n)
+		if err != nil {
+			return err
+		}
+		b.buckets[k] = append(b.buckets[k][:0], x...)
+	}
+	return nil
 }
 
 // addFeatures appends sequence number i for a network that starts from features of width h.
@@ -152,15 +187,17 @@ func (b *batch) addFeatures(i int, s *Sequence, h int) error {
 // check returns an error where a row number lies outside of its table.
 func (b *batch) check(e *importer.Encoder) error {
 	for _, o := range e.Ops {
-		x, ok := o.(*importer.Embedding)
-		if !ok {
-			continue
-		}
-		for k, t := range x.Tables {
-			rows := t.Shape[0]
-			for _, id := range b.index[x.Index[k]] {
-				if id < 0 || int(id) >= rows {
-					return fmt.Errorf("row %d of the table %q, which has %d: the tokens are not this model's, or the text is too long", id, t.Name, rows)
+		switch o := o.(type) {
+		case *importer.Embedding:
+			for k, t := range o.Tables {
+				if err := within(b.index[o.Index[k]], t); err != nil {
+					return err
+				}
+			}
+		case *importer.Attention:
+			if o.Bias != nil {
+				if err := within(b.buckets[o.Buckets], o.Bias); err != nil {
+					return err
 				}
 			}
 		}
@@ -168,27 +205,49 @@ func (b *batch) check(e *importer.Encoder) error {
 	return nil
 }
 
-// spread deals sequences out to n shards of about equal work, the longest first, each to the shard with the least. The
-// result depends on the work alone.
-func spread(seqs []*Sequence, n int, work func(*Sequence) int) [][]int {
-	order := make([]int, len(seqs))
-	for i := range order {
-		order[i] = i
+// within returns an error where a row number lies outside of a table.
+func within(rows []int32, t *importer.Weight) error {
+	for _, id := range rows {
+		if id < 0 || int(id) >= t.Shape[0] {
+			return fmt.Errorf("row %d of the table %q, which has %d: the tokens are not this model's, or the text is too long", id, t.Name, t.Shape[0])
+		}
 	}
-	sort.SliceStable(order, func(a, b int) bool { return work(seqs[order[a]]) > work(seqs[order[b]]) })
-	shards, load := make([][]int, n), make([]int, n)
-	for _, i := range order {
+	return nil
+}
+
+// dealer deals sequences out to shards. It keeps its memory.
+type dealer struct {
+	order, work, load []int
+	shards            [][]int
+}
+
+// spread deals sequences out to n shards of about equal work, the longest first, each to the shard with the least. The
+// work of a sequence is its tokens, or its rows where the network starts from features. The result depends on the work
+// alone and holds until the next call.
+func (d *dealer) spread(seqs []*Sequence, n int, top bool) [][]int {
+	d.order, d.work, d.load = d.order[:0], d.work[:0], d.load[:0]
+	for i, q := range seqs {
+		d.order, d.work = append(d.order, i), append(d.work, q.work(top))
+	}
+	slices.SortStableFunc(d.order, func(a, b int) int { return cmp.Compare(d.work[b], d.work[a]) })
+	for len(d.shards) < n {
+		d.shards = append(d.shards, nil)
+	}
+	for k := range n {
+		d.shards[k], d.load = d.shards[k][:0], append(d.load, 0)
+	}
+	for _, i := range d.order {
 		least := 0
-		for k := range load {
-			if load[k] < load[least] {
+		for k := range d.load {
+			if d.load[k] < d.load[least] {
 				least = k
 			}
 		}
-		shards[least] = append(shards[least], i)
-		load[least] += work(seqs[i])
+		d.shards[least] = append(d.shards[least], i)
+		d.load[least] += d.work[i]
 	}
-	for _, s := range shards {
-		sort.Ints(s)
+	for _, s := range d.shards[:n] {
+		slices.Sort(s)
 	}
-	return shards
+	return d.shards[:n]
 }

@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/op"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
@@ -18,7 +19,20 @@ type builder struct {
 	v    G.Nodes // by importer.Value
 	err  error
 	proj map[importer.Value]peft.Place
-	outs map[importer.Value]peft.Place
+	outs map[importer.Value]output
+	bias map[bias]*G.Node
+}
+
+// output is a layer's output, with the place there.
+type output struct {
+	peft.Place
+	layer importer.Layer
+}
+
+// bias is one that is added to scores: layers may share it.
+type bias struct {
+	table   *importer.Weight
+	buckets int
 }
 
 // ok keeps the first error and passes the node on.
@@ -37,7 +51,13 @@ func (b *builder) encoder() error {
 		n.Index = append(n.Index, n.leaf(fmt.Sprintf("index %d", i), tensor.Int32, n.Capacity.Tokens))
 	}
 	for i := range b.e.Distances {
-		n.Distances = append(n.Distances, n.leaf(fmt.Sprintf("distances %d", i), tensor.Int32, 2*n.Capacity.Tokens-1))
+		n.Distances = append(n.Distances, n.leaf(fmt.Sprintf("distances %d", i), tensor.Int32, max(1, 2*n.Capacity.Tokens-1)))
+	}
+	for i := range b.e.Tables {
+		n.Tables = append(n.Tables, n.leaf(fmt.Sprintf("table %d", i), tensor.Float32, n.Capacity.Tokens, b.e.Tables[i].Width))
+	}
+	for i := range b.e.Buckets {
+		n.Buckets = append(n.Buckets, n.leaf(fmt.Sprintf("buckets %d", i), tensor.Int32, max(1, 2*n.Capacity.Tokens-1)))
 	}
 	n.Bounds = n.leaf("bounds", tensor.Int32, n.Capacity.Sequences+1)
 	b.v = make(G.Nodes, len(b.e.Ops))
@@ -58,7 +78,7 @@ func (b *builder) encoder() error {
 
 // places finds where adapters may sit inside the layers.
 func (b *builder) places() {
-	b.proj, b.outs = map[importer.Value]peft.Place{}, map[importer.Value]peft.Place{}
+	b.proj, b.outs, b.bias = map[importer.Value]peft.Place{}, map[importer.Value]output{}, map[bias]*G.Node{}
 	byName := map[string]peft.Place{}
 	for _, p := range Places(b.e) {
 		byName[p.Name] = p
@@ -67,8 +87,8 @@ func (b *builder) places() {
 		for _, v := range l.Projections() {
 			b.proj[v] = byName[b.e.Ops[v].(*importer.Linear).Module()]
 		}
-		if l.Norm2 != importer.None {
-			b.outs[l.Norm2] = byName[b.e.OutputModule(l)]
+		if l.Output != importer.None {
+			b.outs[l.Output] = output{byName[b.e.OutputModule(l)], l}
 		}
 	}
 }
@@ -84,7 +104,7 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 			ids = append(ids, n.Index[o.Index[i]])
 		}
 		return b.ok(op.Embed(tables, ids))
-	case *importer.Table:
+	case *importer.PositionTable:
 		return b.ok(op.Rows(n.weight(o.W), n.positions(o.W.Shape[0])))
 	case *importer.Linear:
 		x := b.v[o.X]
@@ -102,10 +122,21 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 		}
 		return b.ok(op.Activate(b.v[o.X], f))
 	case *importer.Add:
-		return b.ok(op.Add(b.v[o.A], b.v[o.B]))
+		return b.add(v, o)
+	case *importer.Mul:
+		return b.ok(op.Mul(b.v[o.A], b.v[o.B]))
+	case *importer.Columns:
+		return b.ok(op.Columns(b.v[o.X], o.From, o.N))
+	case *importer.Rotary:
+		r := kernel.Rotary{Heads: o.Heads, Interleaved: o.Interleaved, Inverse: o.Inverse}
+		return b.ok(op.Rotary(b.v[o.X], n.Tables[o.Cos], n.Tables[o.Sin], r))
 	case *importer.Attention:
-		return b.ok(op.RelativeAttention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.positions(o.Keys), b.positions(o.Queries),
-			o.Heads, o.Scale))
+		if o.Keys != nil || o.Queries != nil {
+			return b.ok(op.RelativeAttention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.positions(o.Keys), b.positions(o.Queries),
+				o.Heads, o.Scale))
+		}
+		a := kernel.Attention{Heads: o.Heads, Scale: o.Scale, Window: o.Window}
+		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.scoreBias(o), a))
 	case *importer.First:
 		if n.Firsts == nil {
 			n.Firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)
@@ -123,6 +154,24 @@ func (b *builder) positions(r *importer.Relative) op.Positions {
 	return op.Positions{X: b.v[r.X], Rows: b.n.Distances[r.Distance]}
 }
 
+// scoreBias is what an attention adds to its scores by distance, nil if nothing.
+func (b *builder) scoreBias(o *importer.Attention) *G.Node {
+	if o.Bias == nil || b.err != nil {
+		return nil
+	}
+	key := bias{o.Bias, o.Buckets}
+	if b.bias[key] == nil {
+		b.bias[key] = b.ok(op.Rows(b.n.weight(o.Bias), b.n.Buckets[o.Buckets]))
+	}
+	return b.bias[key]
+}
+
+// adapted tells whether an operation is a layer's output with an adapter of the method.
+func (b *builder) adapted(v importer.Value) (output, bool) {
+	out, ok := b.outs[v]
+	return out, ok && b.n.Params.Method != nil && b.n.Params.Method.At(out.Place) != nil
+}
+
 // norm adds a normalisation; at a layer's end, with the adapter that sits there:
 // LN(h + adapter(LN(h + r)) + r).
 func (b *builder) norm(v importer.Value, o *importer.LayerNorm) *G.Node {
@@ -132,11 +181,26 @@ func (b *builder) norm(v importer.Value, o *importer.LayerNorm) *G.Node {
 	if o.Residual != importer.None {
 		r = b.v[o.Residual]
 	}
-	if p, ok := b.outs[v]; ok && n.Params.Method != nil && n.Params.Method.At(p) != nil {
+	if out, ok := b.adapted(v); ok {
 		z := b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
-		x = b.adapt(p, z, x)
+		x = b.adapt(out.Place, z, x)
 	}
 	return b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+}
+
+// add adds a sum; at the end of a layer that normalises first, with the adapter that sits there: h + adapter(h + x) + r
+// for what went into the feed-forward part, x, and what came out, h.
+func (b *builder) add(v importer.Value, o *importer.Add) *G.Node {
+	out, ok := b.adapted(v)
+	if !ok {
+		return b.ok(op.Add(b.v[o.A], b.v[o.B]))
+	}
+	h, r := out.layer.Down, o.A
+	if r == h {
+		r = o.B
+	}
+	y := b.adapt(out.Place, b.ok(op.Add(b.v[h], b.v[out.layer.Norm2])), b.v[h])
+	return b.ok(op.Add(y, b.v[r]))
 }
 
 // adapt adds the method's adapter at a place, if it has one there; y is what it changes.

@@ -62,11 +62,20 @@ func models(t *testing.T, patterns ...string) []string {
 	return out
 }
 
+// own are the encoders that importer/testdata holds with recorded states.
+func own(t *testing.T) []string {
+	fs, err := filepath.Glob(filepath.Join(testutil.Root(t), "importer", "testdata", "encoders", "*", "*.onnx"))
+	if err != nil || len(fs) == 0 {
+		t.Fatalf("there is no encoder of our own: %v", err)
+	}
+	return fs
+}
+
 // Every hidden state and output of the recorded cases, in float32 against PyTorch's float32: both round each of some
 // dozen layers of sums of up to 1536 products, which leaves about 1e-5 of numbers of size 1; 1e-4 is the bound.
 func TestForwardMatchesTheRecordedStates(t *testing.T) {
 	for _, path := range models(t, "fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta*/*.onnx",
-		"fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx", "fixtures/onnx/albert/*.onnx",
+		"fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx", "fixtures/onnx/albert/*.onnx", "fixtures/onnx/modernbert/*.onnx",
 		"fixtures/onnx/deberta-v2/*1[47].eager.onnx", "fixtures/onnx/deberta-v2/torch113/*17.eager.onnx",
 		"models/e5-mini/model.onnx", "models/e5-small/onnx/model.onnx") {
 		dir := filepath.Dir(path)
@@ -75,52 +84,65 @@ func TestForwardMatchesTheRecordedStates(t *testing.T) {
 			expected = filepath.Join(dir, "..", "expected.npz")
 		}
 		name, _ := filepath.Rel(testutil.Shared(t), path)
-		t.Run(name, func(t *testing.T) {
-			m, err := importer.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
-			p, err := graph.NewParams(m, nil, 0, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := graph.NewProbe(p, []kernel.Kernels{cpu.New(), cpu.New()})
-			worst, bound := 0.0, 1e-4
-			if strings.Contains(path, "f16w") {
-				bound = 2e-3 // the file's weights are rounded to 11 bits, the recorded states come from the others
-			}
-			for i, c := range testutil.Cases(t, expected) {
-				seqs, lengths := sequences(c)
-				got, err := s.Probe(context.Background(), seqs)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(got.Hidden) != len(c.Hidden) {
-					t.Fatalf("%d hidden states, want %d", len(got.Hidden), len(c.Hidden))
-				}
-				for k, h := range got.Hidden {
-					d, big := difference(h, c.Hidden[k], c.Seq, lengths)
-					worst = max(worst, d/max(1, big))
-					if !(d <= bound*max(1, big)) {
-						t.Errorf("case %d: hidden state %d differs by %.2g of %.2g", i, k, d, big)
-					}
-				}
-				if len(m.Outputs) != len(c.Outputs) {
-					t.Errorf("%d outputs, want %d", len(m.Outputs), len(c.Outputs))
-				}
-				for _, o := range m.Outputs {
-					ls, seq := lengths, c.Seq
-					if o.Pooled {
-						ls, seq = slices.Repeat([]int{1}, c.Batch), 1
-					}
-					d, big := difference(got.Outputs[o.Name], c.Outputs[o.Name], seq, ls)
-					if !(d <= bound*max(1, big)) {
-						t.Errorf("case %d: output %q differs by %.2g of %.2g", i, o.Name, d, big)
-					}
-				}
-			}
-			t.Logf("largest difference %.2g", worst)
+		t.Run(name, func(t *testing.T) { matchesRecorded(t, path, expected) })
+	}
+}
+
+// The same for encoders of our own, which need no shared files.
+func TestForwardMatchesOurRecordedStates(t *testing.T) {
+	for _, path := range own(t) {
+		dir := filepath.Dir(path)
+		t.Run(filepath.Base(dir)+"/"+filepath.Base(path), func(t *testing.T) {
+			matchesRecorded(t, path, filepath.Join(dir, "expected.npz"))
 		})
 	}
+}
+
+// matchesRecorded holds a model to recorded cases.
+func matchesRecorded(t *testing.T, path, expected string) {
+	m, err := importer.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	p, err := graph.NewParams(m, nil, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := graph.NewProbe(p, []kernel.Kernels{cpu.New(), cpu.New()})
+	worst, bound := 0.0, 1e-4
+	if strings.Contains(path, "f16w") {
+		bound = 2e-3 // the file's weights are rounded to 11 bits, the recorded states come from the others
+	}
+	for i, c := range testutil.Cases(t, expected) {
+		seqs, lengths := sequences(c)
+		got, err := s.Probe(context.Background(), seqs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Hidden) != len(c.Hidden) {
+			t.Fatalf("%d hidden states, want %d", len(got.Hidden), len(c.Hidden))
+		}
+		for k, h := range got.Hidden {
+			d, big := difference(h, c.Hidden[k], c.Seq, lengths)
+			worst = max(worst, d/max(1, big))
+			if !(d <= bound*max(1, big)) {
+				t.Errorf("case %d: hidden state %d differs by %.2g of %.2g", i, k, d, big)
+			}
+		}
+		if len(m.Outputs) != len(c.Outputs) {
+			t.Errorf("%d outputs, want %d", len(m.Outputs), len(c.Outputs))
+		}
+		for _, o := range m.Outputs {
+			ls, seq := lengths, c.Seq
+			if o.Pooled {
+				ls, seq = slices.Repeat([]int{1}, c.Batch), 1
+			}
+			d, big := difference(got.Outputs[o.Name], c.Outputs[o.Name], seq, ls)
+			if !(d <= bound*max(1, big)) {
+				t.Errorf("case %d: output %q differs by %.2g of %.2g", i, o.Name, d, big)
+			}
+		}
+	}
+	t.Logf("largest difference %.2g", worst)
 }

@@ -3,11 +3,13 @@ package graph_test
 import (
 	"context"
 	"math"
+	"path/filepath"
 	"testing"
 
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
+	"github.com/seed-aefebe89/graft/importer"
 )
 
 // The gradient of the loss with respect to each parameter, along its own direction, against central differences that
@@ -15,81 +17,93 @@ import (
 // fourth order. The forward pass in float32 leaves some 2⁻²⁴ of a loss of 2 in each of the four losses: 1e-7·4/0.02,
 // 2e-5 of the gradient. The bound leaves a factor of 100 for what the fourth order leaves in steep places.
 func TestGradientsMatchFiniteDifferences(t *testing.T) {
-	for _, fixture := range [][]string{
-		{"fixtures", "onnx", "bert", "model.opset11.eager.onnx"},
-		{"fixtures", "onnx", "bert", "model.opset17.sdpa.onnx"},
-		{"fixtures", "onnx", "xlm-roberta", "model.opset14.eager.onnx"},
-		{"fixtures", "onnx", "deberta-v2", "model.opset17.eager.onnx"},
+	for _, path := range []string{
+		"fixtures/onnx/bert/model.opset11.eager.onnx", "fixtures/onnx/bert/model.opset17.sdpa.onnx",
+		"fixtures/onnx/xlm-roberta/model.opset14.eager.onnx", "fixtures/onnx/modernbert/model.opset17.sdpa.onnx",
+		"fixtures/onnx/deberta-v2/model.opset17.eager.onnx",
 	} {
-		m := open(t, fixture...)
-		for name, method := range methods(m) {
-			t.Run(fixture[2]+"/"+name, func(t *testing.T) {
-				p, err := graph.NewParams(m, method, 4, 3)
+		t.Run(path, func(t *testing.T) { gradientsMatch(t, open(t, path)) })
+	}
+}
+
+// The same for encoders of our own, which need no shared files.
+func TestGradientsOfOurEncodersMatchFiniteDifferences(t *testing.T) {
+	for _, path := range own(t) {
+		t.Run(filepath.Base(filepath.Dir(path))+"/"+filepath.Base(path), func(t *testing.T) {
+			m, err := importer.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			gradientsMatch(t, m)
+		})
+	}
+}
+
+// gradientsMatch checks a model with every method.
+func gradientsMatch(t *testing.T, m *importer.Model) {
+	for name, method := range methods(m) {
+		t.Run(name, func(t *testing.T) {
+			p, err := graph.NewParams(m, method, 4, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shake(p, 11)
+			for _, b := range p.Base {
+				b.Thaw()
+			}
+			seqs, count := labelled(m.Config.VocabSize, 4, 6, 1, 12)
+			train := append(p.Encoding(true), p.Of(graph.Adapter, graph.Head)...)
+			s := graph.NewTrainer(p, []kernel.Kernels{cpu.New(), cpu.New()}, train)
+			loss := func() float64 {
+				if err := s.Update(); err != nil {
+					t.Fatal(err)
+				}
+				x, err := s.Step(context.Background(), seqs, 1/float32(count))
 				if err != nil {
 					t.Fatal(err)
 				}
-				shake(p, 11)
-				for _, b := range p.Base {
-					b.Thaw()
+				return x
+			}
+			l0 := loss()
+			grads := make([][]float32, len(train))
+			for i, q := range train {
+				grads[i] = make([]float32, q.Size())
+				if err := s.Grad(i, grads[i]); err != nil {
+					t.Fatal(err)
 				}
-				seqs, count := labelled(500, 4, 6, 1, 9)
-				var train []*graph.Param
-				for _, q := range p.Of(graph.Base, graph.Adapter, graph.Head) {
-					if q.Name != "pooler.dense.weight" && q.Name != "pooler.dense.bias" {
-						train = append(train, q)
-					}
+			}
+			worst, checked := 0.0, 0
+			for i, q := range train {
+				norm := 0.0
+				for _, g := range grads[i] {
+					norm += float64(g) * float64(g)
 				}
-				s := graph.NewTrainer(p, []kernel.Kernels{cpu.New(), cpu.New()}, train)
-				loss := func() float64 {
-					if err := s.Update(); err != nil {
-						t.Fatal(err)
-					}
-					x, err := s.Step(context.Background(), seqs, 1/float32(count))
-					if err != nil {
-						t.Fatal(err)
-					}
-					return x
+				if norm = math.Sqrt(norm); norm < 1e-6 {
+					continue // a key's bias moves all scores of a row alike and has no gradient
 				}
-				l0 := loss()
-				grads := make([][]float32, len(train))
-				for i, q := range train {
-					grads[i] = make([]float32, q.Size())
-					if err := s.Grad(i, grads[i]); err != nil {
-						t.Fatal(err)
+				start := append([]float32(nil), q.Data...)
+				move := func(f float64) float64 {
+					for k := range q.Data {
+						q.Data[k] = start[k] + float32(f*float64(grads[i][k])/norm)
 					}
+					return loss()
 				}
-				worst, checked := 0.0, 0
-				for i, q := range train {
-					norm := 0.0
-					for _, g := range grads[i] {
-						norm += float64(g) * float64(g)
-					}
-					if norm = math.Sqrt(norm); norm < 1e-6 {
-						continue // a key's bias moves all scores of a row alike and has no gradient
-					}
-					start := append([]float32(nil), q.Data...)
-					move := func(f float64) float64 {
-						for k := range q.Data {
-							q.Data[k] = start[k] + float32(f*float64(grads[i][k])/norm)
-						}
-						return loss()
-					}
-					h := 0.01 / norm
-					wide, narrow := (move(h)-move(-h))/(2*h), (move(h/2)-move(-h/2))/h
-					got := (4*narrow - wide) / 3
-					copy(q.Data, start)
-					checked++
-					d := math.Abs(got-norm) / norm
-					worst = max(worst, d)
-					if !(d <= 2e-3) {
-						t.Errorf("%s %s: the loss rises by %.5g along its gradient, want %.5g", q.Group, q.Name, got, norm)
-					}
+				h := 0.01 / norm
+				wide, narrow := (move(h)-move(-h))/(2*h), (move(h/2)-move(-h/2))/h
+				got := (4*narrow - wide) / 3
+				copy(q.Data, start)
+				checked++
+				d := math.Abs(got-norm) / norm
+				worst = max(worst, d)
+				if !(d <= 2e-3) {
+					t.Errorf("%s %s: the loss rises by %.5g along its gradient, want %.5g", q.Group, q.Name, got, norm)
 				}
-				if checked < len(train)*3/4 {
-					t.Errorf("only %d of %d parameters have a gradient", checked, len(train))
-				}
-				t.Logf("%d parameters, loss %.3f, largest difference %.2g", checked, l0, worst)
-			})
-		}
+			}
+			if checked < len(train)*3/4 {
+				t.Errorf("only %d of %d parameters have a gradient", checked, len(train))
+			}
+			t.Logf("%d parameters, loss %.3f, largest difference %.2g", checked, l0, worst)
+		})
 	}
 }

@@ -26,6 +26,11 @@ func (c Capacity) fits(d Capacity) bool {
 	return d.Tokens <= c.Tokens && d.Sequences <= c.Sequences && d.Rows <= c.Rows
 }
 
+// most is enough for both.
+func (c Capacity) most(d Capacity) Capacity {
+	return Capacity{max(c.Tokens, d.Tokens), max(c.Sequences, d.Sequences), max(c.Rows, d.Rows)}
+}
+
 // grow returns capacities that are at least both and some more, so that slightly larger batches do not grow again.
 func (c Capacity) grow(d Capacity) Capacity {
 	f := func(a, b int) int {
@@ -45,11 +50,13 @@ type Network struct {
 	Capacity Capacity
 
 	// Leaves that a batch feeds.
-	Index G.Nodes // int32 [T] for each importer.Encoder.Indexes
+	Index   G.Nodes // int32 [T] for each importer.Encoder.Indexes
+	Tables  G.Nodes // [T,width] for each importer.Encoder.Tables
+	Buckets G.Nodes // int32 [2L−1] for each importer.Encoder.Buckets, where the longest sequence has L tokens
 	// Positions are int32 [rows], by the rows of the tables of relative positions: those rows that the batch needs. What
 	// Distances say counts from the first of them.
 	Positions map[int]*G.Node
-	Distances G.Nodes // int32 [2n−1] for each importer.Encoder.Distances, n at least the longest sequence's length
+	Distances G.Nodes // int32 [2L−1] for each importer.Encoder.Distances
 	Bounds    *G.Node // int32 [sequences+1]
 	Rows      *G.Node // int32 [rows]: the tokens whose features are wanted
 	Features  *G.Node // [rows,H]: their last hidden states; a leaf where the network starts from features
@@ -76,7 +83,7 @@ func New(p *Params, c Capacity) (*Network, error) {
 	}
 	if len(n.Hidden) > 0 {
 		n.Rows = n.leaf("rows", tensor.Int32, c.Rows)
-		b.features(b.ok(op.Rows(n.Hidden[len(n.Hidden)-1], n.Rows)))
+		b.features(b.ok(op.Rows(b.v[b.e.Last], n.Rows)))
 	}
 	return n, b.err
 }
@@ -155,6 +162,10 @@ func (n *Network) Gradients(ps []*Param) (G.Nodes, error) {
 	}
 	if n.Seed == nil {
 		n.Seed = n.leaf("seed", tensor.Float32, 1)
+	}
+	if n.Params.Memory.Recompute {
+		within := n.withinLayers()
+		return op.GradAgain(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt, func(x *G.Node) bool { return within[x] })
 	}
 	return op.Grad(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt)
 }

@@ -22,13 +22,18 @@ type packing struct {
 // due tells whether the layout has to be made, or made again.
 func (p packing) due() bool { return p.param.packs.packed[b2i(p.trans)] != p.param.packs.version+1 }
 
+// layout lays the matrix out, in old's memory where it fits.
+func (p packing) layout(k kernel.Kernels, precision kernel.Precision, old kernel.Layout) kernel.Layout {
+	return k.Pack(kernel.F32(p.param.Data, p.param.Shape...), p.trans, precision, old)
+}
+
 func (p packing) run(k kernel.Kernels, precision kernel.Precision) {
 	l := &p.param.packs
 	at := &l.Plain
 	if p.trans {
 		at = &l.Trans
 	}
-	*at = k.Pack(kernel.F32(p.param.Data, p.param.Shape...), p.trans, precision, *at)
+	*at = p.layout(k, precision, *at)
 	l.packed[b2i(p.trans)] = l.version + 1
 }
 
@@ -41,9 +46,12 @@ func (p *Params) wanted(q *Param) bool {
 	return q.Group == Base && (!q.thawed || p.Precision != kernel.Float32)
 }
 
-// findPacks lists the layouts that the plan's products take.
+// findPacks lists the layouts that the plan's products take. Products in bfloat16 need them.
 func (s *Session) findPacks() {
 	s.packs = s.packs[:0]
+	if s.params.Memory.Unpacked && s.params.Precision == kernel.Float32 {
+		return
+	}
 	for _, u := range s.plan.Packs() {
 		if p := s.net.leaves[u.Leaf]; p != nil && s.params.wanted(p) {
 			s.packs = append(s.packs, packing{p, u.Trans})
@@ -59,6 +67,12 @@ func (s *Session) pack() {
 			due = append(due, p)
 		}
 	}
+	if len(due) > 0 {
+		s.packAll(due)
+	}
+}
+
+func (s *Session) packAll(due []packing) {
 	var wg sync.WaitGroup
 	for t, k := range s.kernels {
 		if t < len(due) {

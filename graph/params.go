@@ -36,6 +36,7 @@ type Param struct {
 	embedding bool
 	thawed    bool
 	packs     packs
+	flat      [1]int // Size, as a shape
 }
 
 // Size is the number of elements.
@@ -50,6 +51,14 @@ func (p *Param) Thaw() {
 		p.Data = append([]float32(nil), p.Data...)
 		p.thawed, p.packs = true, packs{}
 	}
+}
+
+// Vector is x, which has the parameter's size, as an operand of one dimension. It allocates nothing.
+func (p *Param) Vector(x []float32) kernel.Tensor {
+	if p.flat[0] != len(p.Data) {
+		p.flat[0] = len(p.Data)
+	}
+	return kernel.Tensor{Shape: p.flat[:], F32: x}
 }
 
 // tensor is the parameter as an operand.
@@ -69,6 +78,7 @@ type Params struct {
 	Base    []*Param    // in the order of importer.Encoder.Weights
 	Adapter []*Param
 	Head    []*Param
+	Memory  Memory // how the sessions of these parameters trade memory for time
 
 	// Precision is that of products with the base's matrices. It is set before the first session is made. Adapters,
 	// heads and the values that are trained are float32 throughout.
@@ -91,11 +101,11 @@ func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (
 		}
 	}
 	for _, w := range m.Weights {
-		x, err := w.Tensor.Float32s()
+		x, err := w.Float32s()
 		if err != nil {
 			return nil, fmt.Errorf("reading weight %q: %w", w.Name, err)
 		}
-		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w]}
+		b := &Param{Name: w.Name, Shape: w.Shape, Group: Base, Data: x, Weight: w, embedding: tables[w], flat: [1]int{len(x)}}
 		p.weights[w] = b
 		p.Base = append(p.Base, b)
 	}
@@ -201,43 +211,17 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 		return nil
 	}
 	needed := make([]bool, len(e.Ops))
-	needed[e.Hidden[len(e.Hidden)-1]] = true
+	needed[e.Last] = true
 	used := map[*importer.Weight]bool{}
-	need := func(vs ...importer.Value) {
-		for _, v := range vs {
-			if v != importer.None {
-				needed[v] = true
-			}
-		}
-	}
 	for i := len(e.Ops) - 1; i >= 0; i-- {
 		if !needed[i] {
 			continue
 		}
-		switch o := e.Ops[i].(type) {
-		case *importer.Embedding:
-			for _, t := range o.Tables {
-				used[t] = true
-			}
-		case *importer.Table:
-			used[o.W] = true
-		case *importer.Linear:
-			used[o.W], used[o.Bias] = true, true
-			need(o.X)
-		case *importer.LayerNorm:
-			used[o.Gamma], used[o.Beta] = true, true
-			need(o.X, o.Residual)
-		case *importer.Activation:
-			need(o.X)
-		case *importer.Add:
-			need(o.A, o.B)
-		case *importer.Attention:
-			need(o.Q, o.K, o.V)
-			for _, r := range []*importer.Relative{o.Keys, o.Queries} {
-				if r != nil {
-					need(r.X)
-				}
-			}
+		for _, w := range e.WeightsOf(importer.Value(i)) {
+			used[w] = true
+		}
+		for _, v := range e.Operands(importer.Value(i)) {
+			needed[v] = true
 		}
 	}
 	var out []*Param

@@ -23,7 +23,7 @@ func Places(e *importer.Encoder) []peft.Place {
 			p := e.Ops[v].(*importer.Linear)
 			add(peft.Place{Name: p.Module(), Kind: peft.Projection, Layer: i, In: p.In(), Out: p.Out()})
 		}
-		if l.Norm2 != importer.None {
+		if l.Output != importer.None {
 			d := e.Ops[l.Down].(*importer.Linear)
 			add(peft.Place{Name: e.OutputModule(l), Kind: peft.LayerOutput, Layer: i, In: d.Out(), Out: d.Out()})
 		}

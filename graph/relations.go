@@ -9,39 +9,42 @@ import (
 type relations struct {
 	positions map[int][]int32 // by the tables' rows: a range of them
 	distances [][]int32       // as importer.Encoder.Distances, for the longest sequence
+	spans     map[int]span    // by the tables' rows
 }
 
-// relate looks up the relative positions for sequences of up to n tokens.
+// span is a range of rows, both ends among them.
+type span struct{ low, high int32 }
+
+// relate looks up the relative positions for sequences of up to n tokens. It keeps its memory.
 func (r *relations) relate(e *importer.Encoder, n int) error {
-	if len(e.Distances) == 0 {
+	if len(e.Distances) == 0 || n == 0 {
 		return nil
 	}
 	if r.positions == nil {
-		r.positions, r.distances = map[int][]int32{}, make([][]int32, len(e.Distances))
+		r.positions, r.distances, r.spans = map[int][]int32{}, make([][]int32, len(e.Distances)), map[int]span{}
 	}
-	type span struct{ low, high int32 }
-	spans := map[int]span{}
+	clear(r.spans)
 	for i, d := range e.Distances {
 		rows, err := d.Rows(n)
 		if err != nil {
 			return err
 		}
 		r.distances[i] = append(r.distances[i][:0], rows...)
-		s, ok := spans[d.Limit]
+		s, ok := r.spans[d.Limit]
 		if !ok {
 			s = span{rows[0], rows[0]}
 		}
 		for _, row := range rows {
 			s.low, s.high = min(s.low, row), max(s.high, row)
 		}
-		spans[d.Limit] = s
+		r.spans[d.Limit] = s
 	}
 	for i, d := range e.Distances {
 		for k := range r.distances[i] {
-			r.distances[i][k] -= spans[d.Limit].low
+			r.distances[i][k] -= r.spans[d.Limit].low
 		}
 	}
-	for limit, s := range spans {
+	for limit, s := range r.spans {
 		at := r.positions[limit][:0]
 		for row := s.low; row <= s.high; row++ {
 			at = append(at, row)

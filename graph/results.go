@@ -46,21 +46,41 @@ func (s *Session) value(sh *shard, root *G.Node) (kernel.Tensor, error) {
 
 // Grad adds the last Step's gradient of parameter i of the session's list to g.
 func (s *Session) Grad(i int, g []float32) error {
+	p := s.train[i]
+	if len(g) != p.Size() {
+		return fmt.Errorf("the gradient of %q has %d elements, want %d", p.Name, p.Size(), len(g))
+	}
+	r := s.grads[i]
 	for _, sh := range s.shards {
 		if sh.idle() {
 			continue
 		}
-		x, err := s.value(sh, s.grads[i])
+		x, err := s.value(sh, r.rows)
 		if err != nil {
 			return err
 		}
-		if len(x.F32) != len(g) {
-			return fmt.Errorf("the gradient of %q has %d elements, want %d", s.train[i].Name, len(x.F32), len(g))
+		if r.ids == nil {
+			sum := p.Vector(g)
+			s.kernels[0].Add(sum, sum, p.Vector(x.F32))
+			continue
 		}
-		sum := kernel.F32(g, len(g))
-		s.kernels[0].Add(sum, sum, kernel.F32(x.F32, len(g)))
+		ids, err := s.value(sh, r.ids)
+		if err != nil {
+			return err
+		}
+		addRows(g, ids.I32, x.F32, x.Cols())
 	}
 	return nil
+}
+
+// addRows adds each row of x to the row of g that its id names.
+func addRows(g []float32, ids []int32, x []float32, n int) {
+	for i, id := range ids {
+		row := g[int(id)*n : int(id)*n+n]
+		for j, v := range x[i*n : i*n+n] {
+			row[j] += v
+		}
+	}
 }
 
 // Logits returns the logits [rows,labels] of each sequence's rows.

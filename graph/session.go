@@ -1,12 +1,16 @@
 package graph
 
 import (
+	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seed-aefebe89/graft/graph/exec"
 	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/op"
 )
 
 // Session runs one network again and again: it cuts each batch into shards, gives every thread an executor with memory
@@ -18,15 +22,25 @@ type Session struct {
 	train   []*Param // what gradients are computed for
 	cap     Capacity
 
-	net    *Network
-	plan   *exec.Plan
-	roots  G.Nodes // what the plan computes
-	grads  G.Nodes
-	packs  []packing
-	execs  []*exec.Exec // one a thread
-	shards []*shard     // of the last batch
-	memory []*shard     // all that there were
+	net     *Network
+	plan    *exec.Plan
+	ready   bool    // the executors are those of plan
+	roots   G.Nodes // what the plan computes
+	grads   []gradient
+	packs   []packing
+	workers []*worker // one a thread
+	shards  []*shard  // of the last batch
+	memory  []*shard  // all that there were
+
+	deal dealer
+	ctx  context.Context // of the run in progress
+	next atomic.Int64    // the shard that a worker takes next
+	busy sync.WaitGroup
 }
+
+// gradient is where the gradient of a parameter comes from: a value in its shape, or, with ids, the rows that add up to
+// it. So the gradient of an embedding table takes memory for the tokens of a batch and not for the vocabulary.
+type gradient struct{ ids, rows *G.Node }
 
 // mode is what a session computes.
 type mode int
@@ -44,7 +58,16 @@ const (
 func (m mode) top() bool { return m == topSteps || m == topLogits }
 
 func newSession(p *Params, ks []kernel.Kernels, m mode) *Session {
-	return &Session{params: p, kernels: ks, mode: m, execs: make([]*exec.Exec, len(ks))}
+	s := &Session{params: p, kernels: ks, mode: m}
+	for i := range ks {
+		w := &worker{}
+		w.do = func() {
+			defer s.busy.Done()
+			s.work(w, i)
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s
 }
 
 // NewTrainer returns a session for Step: it computes the gradients of the parameters train, with one thread for each
@@ -76,55 +99,83 @@ func NewProbe(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks
 
 // prepare makes the network, the plan and the executors for batches that need c.
 func (s *Session) prepare(c Capacity) error {
-	if s.net != nil && s.cap.fits(c) {
+	if !s.cap.fits(c) {
+		s.cap = s.cap.grow(c)
+		s.net, s.ready = nil, false
+	}
+	if s.ready {
 		return nil
 	}
-	s.cap = s.cap.grow(c)
-	var err error
+	if err := s.build(); err != nil {
+		return err
+	}
+	s.pack()
+	for i, k := range s.kernels {
+		s.workers[i].exec = s.plan.New(k)
+		s.workers[i].exec.Thread = i
+	}
+	s.ready = true
+	return s.feedParams()
+}
+
+// build makes the network and the plan for the session's capacity, if they are not there.
+func (s *Session) build() (err error) {
+	if s.net != nil {
+		return nil
+	}
+	var n *Network
 	if s.mode.top() {
-		s.net, err = NewTop(s.params, s.cap.Rows)
+		n, err = NewTop(s.params, s.cap.Rows)
 	} else {
-		s.net, err = New(s.params, s.cap)
+		n, err = New(s.params, s.cap)
 	}
 	if err != nil {
 		return err
 	}
-	if s.roots, err = s.findRoots(); err != nil {
+	if s.roots, err = s.findRoots(n); err != nil {
 		return err
 	}
 	if s.plan, err = exec.NewPlan(s.roots...); err != nil {
 		return err
 	}
+	s.net = n
 	s.findPacks()
-	s.pack()
-	for i, k := range s.kernels {
-		s.execs[i] = s.plan.New(k)
-	}
-	return s.feedParams()
+	return nil
 }
 
 // findRoots lists the nodes that the session computes.
-func (s *Session) findRoots() (roots G.Nodes, err error) {
+func (s *Session) findRoots(n *Network) (roots G.Nodes, err error) {
 	switch s.mode {
 	case steps, topSteps:
-		if s.grads, err = s.net.Gradients(s.train); err != nil {
+		grads, err := n.Gradients(s.train)
+		if err != nil {
 			return nil, err
 		}
-		return append(G.Nodes{s.net.Loss}, s.grads...), nil
+		s.grads = s.grads[:0]
+		roots = append(roots, n.Loss)
+		for _, x := range grads {
+			g := gradient{rows: x}
+			if ids, rows, ok := op.RowGradient(x); ok {
+				g = gradient{ids, rows}
+				roots = append(roots, ids)
+			}
+			s.grads, roots = append(s.grads, g), append(roots, g.rows)
+		}
+		return roots, nil
 	case logits, topLogits:
-		if s.net.Logits == nil {
+		if n.Logits == nil {
 			return nil, errors.New("the network has no head to compute logits with")
 		}
-		return G.Nodes{s.net.Logits}, nil
+		return G.Nodes{n.Logits}, nil
 	case features:
-		if s.net.Features == nil {
+		if n.Features == nil {
 			return nil, errors.New("the encoder's layers were not recognised, so that it has no last hidden state")
 		}
-		return G.Nodes{s.net.Features}, nil
+		return G.Nodes{n.Features}, nil
 	}
-	roots = append(roots, s.net.Hidden...)
+	roots = append(roots, n.Hidden...)
 	for _, o := range s.params.Model.Outputs {
-		roots = append(roots, s.net.Outputs[o.Name])
+		roots = append(roots, n.Outputs[o.Name])
 	}
 	return roots, nil
 }
@@ -132,13 +183,13 @@ func (s *Session) findRoots() (roots G.Nodes, err error) {
 // feedParams gives every executor the parameters, and the seed of the gradients.
 func (s *Session) feedParams() error {
 	one := kernel.F32([]float32{1}, 1)
-	for _, e := range s.execs {
+	for _, w := range s.workers {
 		for _, n := range s.plan.Leaves() {
 			var err error
 			if p := s.net.leaves[n]; p != nil {
-				err = e.Feed(n, p.tensor())
+				err = w.exec.Feed(n, p.tensor())
 			} else if n == s.net.Seed {
-				err = e.Feed(n, one)
+				err = w.exec.Feed(n, one)
 			}
 			if err != nil {
 				return err
@@ -150,7 +201,7 @@ func (s *Session) feedParams() error {
 
 // Update tells the session that parameters were given other memory.
 func (s *Session) Update() error {
-	if s.net == nil {
+	if !s.ready {
 		return nil
 	}
 	return s.feedParams()

@@ -3,8 +3,6 @@ package graph
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
 
@@ -19,6 +17,13 @@ type shard struct {
 	roots  []kernel.Tensor // the values of the session's roots, in their order
 	own    []kernel.Tensor // memory for them where another shard uses the executor next
 	err    error
+}
+
+// worker is what one thread of a Session works with.
+type worker struct {
+	exec   *exec.Exec
+	feeder feeder
+	do     func() // takes shards until none is left, and tells the session
 }
 
 func (sh *shard) idle() bool { return len(sh.batch.order) == 0 }
@@ -40,9 +45,14 @@ func (s *Session) cuts(seqs []*Sequence) int {
 	}
 	work := 0
 	for _, q := range seqs {
-		work += s.work(q)
+		work += q.work(s.mode.top())
 	}
 	return n * max(1, min(shardCuts, work/(n*shardWork)))
+}
+
+// cut deals the sequences of a batch out to shards.
+func (s *Session) cut(seqs []*Sequence) [][]int {
+	return s.deal.spread(seqs, s.cuts(seqs), s.mode.top())
 }
 
 // run packs the sequences, computes every shard and returns when all are done. weight goes to the loss.
@@ -50,7 +60,7 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 	if len(seqs) == 0 {
 		return errors.New("the batch is empty")
 	}
-	parts := spread(seqs, s.cuts(seqs), s.work)
+	parts := s.cut(seqs)
 	for len(s.memory) < len(parts) {
 		s.memory = append(s.memory, &shard{})
 	}
@@ -62,14 +72,20 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 		if err := s.fill(&sh.batch, seqs, part); err != nil {
 			return err
 		}
-		n := sh.batch.need()
-		need = Capacity{max(need.Tokens, n.Tokens), max(need.Sequences, n.Sequences), max(need.Rows, n.Rows)}
+		need = need.most(sh.batch.need())
 	}
 	if err := s.prepare(need); err != nil {
 		return err
 	}
 	s.pack()
-	s.compute(ctx)
+	s.ctx = ctx
+	s.next.Store(0)
+	s.busy.Add(len(s.workers))
+	for _, w := range s.workers {
+		go w.do()
+	}
+	s.busy.Wait()
+	s.ctx = nil
 	for _, sh := range s.shards {
 		if sh.err != nil {
 			return sh.err
@@ -78,50 +94,43 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 	return nil
 }
 
-// compute runs every shard: each on an executor of its own, or taken in turn by all where there are more shards.
-func (s *Session) compute(ctx context.Context) {
-	var wg sync.WaitGroup
-	var next atomic.Int64
-	for i, e := range s.execs {
-		wg.Go(func() {
-			if len(s.shards) == len(s.execs) {
-				s.shards[i].err = s.runShard(ctx, e, s.shards[i], false)
-				return
-			}
-			for {
-				k := int(next.Add(1)) - 1
-				if k >= len(s.shards) {
-					return
-				}
-				s.shards[k].err = s.runShard(ctx, e, s.shards[k], true)
-			}
-		})
+// work computes shards: the worker's own, or in turn with the others where there are more shards.
+func (s *Session) work(w *worker, own int) {
+	if len(s.shards) == len(s.workers) {
+		s.shards[own].err = s.compute(w, s.shards[own], false)
+		return
 	}
-	wg.Wait()
+	for {
+		k := int(s.next.Add(1)) - 1
+		if k >= len(s.shards) {
+			return
+		}
+		s.shards[k].err = s.compute(w, s.shards[k], true)
+	}
 }
 
-// runShard computes one shard on e. With keep set it copies the roots' values, which otherwise stay e's.
-func (s *Session) runShard(ctx context.Context, e *exec.Exec, sh *shard, keep bool) error {
+// compute computes one shard. With keep set it copies the roots' values, which otherwise stay the executor's.
+func (s *Session) compute(w *worker, sh *shard, keep bool) error {
 	if sh.idle() {
 		return nil
 	}
-	if err := s.feed(e, sh); err != nil {
+	if err := s.feed(w, sh); err != nil {
 		return err
 	}
-	if err := e.Run(ctx); err != nil {
+	if err := w.exec.Run(s.ctx); err != nil {
 		return err
 	}
 	for len(sh.roots) < len(s.roots) {
 		sh.roots, sh.own = append(sh.roots, kernel.Tensor{}), append(sh.own, kernel.Tensor{})
 	}
 	for i, n := range s.roots {
-		t, err := e.Value(n)
+		t, err := w.exec.Value(n)
 		if err != nil {
 			return err
 		}
 		if keep {
 			o := &sh.own[i]
-			o.F32, o.Shape = append(o.F32[:0], t.F32...), append(o.Shape[:0], t.Shape...)
+			o.F32, o.I32, o.Shape = append(o.F32[:0], t.F32...), append(o.I32[:0], t.I32...), append(o.Shape[:0], t.Shape...)
 			t = *o
 		}
 		sh.roots[i] = t
@@ -129,18 +138,10 @@ func (s *Session) runShard(ctx context.Context, e *exec.Exec, sh *shard, keep bo
 	return nil
 }
 
-// work is what a sequence costs: its tokens, or its rows where the network starts from features.
-func (s *Session) work(q *Sequence) int {
-	if s.mode.top() {
-		return len(q.Targets)
-	}
-	return len(q.IDs)
-}
-
 // fill packs some of the sequences into a shard's batch.
 func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 	e := s.params.Model.Encoder
-	b.reset(len(e.Indexes))
+	b.reset(e)
 	for _, k := range part {
 		var err error
 		if s.mode.top() {
@@ -152,44 +153,64 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 			return err
 		}
 	}
-	if n := b.longest(); n > 0 {
-		if err := b.relate(e, n); err != nil {
-			return err
-		}
+	if err := b.relate(e, b.longest); err != nil {
+		return err
 	}
 	return b.check(e)
 }
 
-// feed gives an executor a shard of the batch.
-func (s *Session) feed(e *exec.Exec, sh *shard) error {
-	b := &sh.batch
-	rows := len(b.rows)
-	values := map[*G.Node]kernel.Tensor{
-		s.net.Targets: kernel.I32(b.targets, rows),
-		s.net.Weight:  kernel.F32(sh.weight[:], 1),
-	}
+// feed gives a worker's executor a shard of the batch.
+func (s *Session) feed(w *worker, sh *shard) error {
+	b, n := &sh.batch, s.net
+	f := &w.feeder
+	*f = feeder{exec: w.exec, plan: s.plan}
+	f.ints(n.Targets, b.targets)
+	f.feed(n.Weight, kernel.Tensor{Shape: f.shape(1), F32: sh.weight[:]})
 	if s.mode.top() {
-		values[s.net.Features] = kernel.F32(b.features, rows, HiddenSize(s.params.Model.Encoder))
-	} else {
-		for i, n := range s.net.Index {
-			values[n] = kernel.I32(b.index[i], len(b.index[i]))
-		}
-		for i, n := range s.net.Distances {
-			values[n] = kernel.I32(b.distances[i], len(b.distances[i]))
-		}
-		for rows, n := range s.net.Positions {
-			values[n] = kernel.I32(b.positions[rows], len(b.positions[rows]))
-		}
-		values[s.net.Bounds] = kernel.I32(b.bounds, len(b.bounds))
-		values[s.net.Rows] = kernel.I32(b.rows, rows)
-		values[s.net.Firsts] = kernel.I32(b.firsts, len(b.firsts))
+		h := HiddenSize(s.params.Model.Encoder)
+		f.feed(n.Features, kernel.Tensor{Shape: f.shape(len(b.rows), h), F32: b.features})
+		return f.err
 	}
-	for _, n := range s.plan.Leaves() {
-		if v, ok := values[n]; ok {
-			if err := e.Feed(n, v); err != nil {
-				return err
-			}
-		}
+	for i, x := range n.Index {
+		f.ints(x, b.index[i])
 	}
-	return nil
+	for i, x := range n.Tables {
+		w := x.Shape()[1]
+		f.feed(x, kernel.Tensor{Shape: f.shape(len(b.tables[i])/w, w), F32: b.tables[i]})
+	}
+	for i, x := range n.Buckets {
+		f.ints(x, b.buckets[i])
+	}
+	for i, x := range n.Distances {
+		f.ints(x, b.distances[i])
+	}
+	for rows, x := range n.Positions {
+		f.ints(x, b.positions[rows])
+	}
+	f.ints(n.Bounds, b.bounds)
+	f.ints(n.Rows, b.rows)
+	f.ints(n.Firsts, b.firsts)
+	return f.err
+}
+
+// feeder feeds an executor without allocating. The first error stays.
+type feeder struct {
+	exec *exec.Exec
+	plan *exec.Plan
+	dims [2]int
+	err  error
+}
+
+// shape is a shape until the next call.
+func (f *feeder) shape(d ...int) []int { return f.dims[:copy(f.dims[:], d)] }
+
+func (f *feeder) ints(n *G.Node, x []int32) {
+	f.feed(n, kernel.Tensor{Shape: f.shape(len(x)), I32: x})
+}
+
+// feed gives a leaf its value, where the plan takes it.
+func (f *feeder) feed(n *G.Node, t kernel.Tensor) {
+	if n != nil && f.err == nil && f.plan.Takes(n) {
+		f.err = f.exec.Feed(n, t)
+	}
 }

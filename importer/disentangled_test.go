@@ -90,11 +90,11 @@ func TestDisentangledAttentionIsToldByWhatItComputes(t *testing.T) {
 		}, want: "it is 2 for token 0 of a sequence of 7, where graft expects a mask that is 1 but for padding"},
 		{name: "a mask of other tokens", edit: func(t *testing.T, m *onnx.Model) {
 			node(t, m, "/encoder/Not").OpType = "Identity"
-		}, want: "where graft expects attention that only padding limits"},
+		}, want: "where graft expects attention that only padding"},
 		{name: "zeros for other tokens", rel: random.Relative{TwiceZeros: true}, edit: func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, attending+"Where_1")
 			n.Inputs[0] = before(t, m, attending+"Where_1").add("Not", []string{n.Inputs[0]})
-		}, want: "where graft expects attention that only padding limits"},
+		}, want: "where graft expects attention that only padding"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := disentangled(t, max(c.opset, 13+4*b2i(c.opset == 0)), c.rel)
@@ -161,7 +161,7 @@ func TestDistancesGrowWithTheSequence(t *testing.T) {
 
 // Ifs that choose one branch whatever the batch is stand for it; others are refused.
 func TestIfs(t *testing.T) {
-	const name = "/encoder/If"
+	const name, differs = "/encoder/If", "is not the same for all inputs, batch sizes and lengths"
 	for _, c := range []struct {
 		name string
 		edit func(t *testing.T, m *onnx.Model)
@@ -172,30 +172,30 @@ func TestIfs(t *testing.T) {
 			n := node(t, m, name)
 			length := node(t, m, "/encoder/Gather").Outputs[0]
 			n.Inputs[0] = at.add("Greater", []string{length, at.int(6)})
-		}, "its condition depends on the batch's size or the sequences' length"},
+		}, differs},
 		{"by a long length", func(t *testing.T, m *onnx.Model) {
 			at := before(t, m, name)
 			n := node(t, m, name)
 			length := node(t, m, "/encoder/Gather").Outputs[0]
 			n.Inputs[0] = at.add("Less", []string{length, at.int(100)})
-		}, "its condition depends on the batch's size or the sequences' length"},
+		}, differs},
 		{"by the words", func(t *testing.T, m *onnx.Model) {
 			at := before(t, m, name)
 			first := at.add("ReduceMax", []string{"input_ids"}, intAttr("keepdims", 0))
 			node(t, m, name).Inputs[0] = at.to(onnx.Bool, first)
-		}, "depends on what the model's inputs hold, not on their shapes alone"},
+		}, differs},
 		{"by a number", func(t *testing.T, m *onnx.Model) {
 			node(t, m, name).Inputs[0] = before(t, m, name).int(1)
 		}, "is int64[], want bool"},
-		{"without a condition", func(t *testing.T, m *onnx.Model) { node(t, m, name).Inputs = nil }, "it has 0 inputs, want its condition"},
+		{"without a condition", func(t *testing.T, m *onnx.Model) { node(t, m, name).Inputs = nil }, "it has 0 inputs, want a condition"},
 		{"without a branch", func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, name)
 			n.Attributes = slices.DeleteFunc(n.Attributes, func(a *onnx.Attribute) bool { return a.Name == "then_branch" })
-		}, `the attribute "then_branch" is missing`},
+		}, "it has no then_branch"},
 		{"with two outputs of one", func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, name)
 			n.Outputs = append(n.Outputs, "another")
-		}, "1 outputs, want 0, 0 and 2"},
+		}, "1 outputs, want 2"},
 		{"with the other branch", func(t *testing.T, m *onnx.Model) {
 			at := before(t, m, name)
 			n := node(t, m, name)

@@ -12,10 +12,20 @@ type Encoder struct {
 	Ops       []Op
 	Weights   []*Weight   // in the order of first use
 	Indexes   []Index     // what Embedding.Index refers to
+	Tables    []Table     // what Rotary.Cos and Sin refer to
+	Buckets   []Buckets   // what Attention.Buckets refers to
 	Distances []*Distance // what Relative.Distance refers to
 	Outputs   []Output
 
+	// Expansions and Constants tell how the recognised graph differs from the file's.
+	Expansions []Expansion
+	Constants  []*onnx.Tensor // initialisers that the nodes of expansions read beside the file's
+
+	// Types are those of the floating-point values that the file does not compute in float32, by name.
+	Types map[string]onnx.DataType
+
 	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
+	Last   Value   // the last hidden state: the last layer's output, normalised where the encoder does that; None without layers
 	Layers []Layer
 }
 
@@ -25,7 +35,8 @@ type Value int
 // None is no Value.
 const None Value = -1
 
-// Op is one operation of an Encoder: *Embedding, *Table, *Linear, *LayerNorm, *Activation, *Add, *Attention or *First.
+// Op is one operation of an Encoder: *Embedding, *PositionTable, *Linear, *LayerNorm, *Activation, *Add, *Mul, *Columns,
+// *Rotary, *Attention or *First.
 type Op interface {
 	// Where tells which part of the ONNX graph the operation stands for.
 	Where() *Origin
@@ -48,9 +59,9 @@ type Embedding struct {
 	Index  []int // into Encoder.Indexes
 }
 
-// Table is y = W, a matrix [rows,width] whose rows belong to no token, such as the embeddings of relative positions. What
+// PositionTable is y = W, a matrix [rows,width] whose rows belong to no token, such as the embeddings of relative positions. What
 // is computed of it alone has as many rows.
-type Table struct {
+type PositionTable struct {
 	Origin
 	W *Weight
 }
@@ -62,7 +73,7 @@ type Linear struct {
 	X       Value
 	W, Bias *Weight
 	Trans   bool
-	Product string // the name of the value x·W, before the bias where a node of its own adds that; "" if none has it
+	Product string // the name under which x·W is read, before the bias where a node of its own adds that
 	Input   string // the name of the value x
 }
 
@@ -83,7 +94,8 @@ type LayerNorm struct {
 	Gamma, Beta *Weight
 	Eps         float32
 	Sum         string    // the name of the value z
-	Addends     [2]string // the names of the values X and Residual, where there is a residual
+	Reads       []string  // the names under which the nodes read z
+	Addends     [2]string // the names under which X and Residual are added, where there is a residual
 }
 
 // Activation is y = f(x), element by element. Func is one of "gelu", "gelu_tanh", "relu", "silu", "tanh".
@@ -99,8 +111,34 @@ type Add struct {
 	A, B Value
 }
 
-// Attention is y = softmax(Scale·q·kᵀ)·v for each of Heads heads within each sequence. Disentangled attention (He et al.
-// 2021) has terms of relative positions in its scores: with p = Keys and r = Queries,
+// Mul is y = A ⊙ B.
+type Mul struct {
+	Origin
+	A, B Value
+}
+
+// Columns is y = x[:, From:From+N].
+type Columns struct {
+	Origin
+	X       Value
+	From, N int
+}
+
+// Rotary turns the pairs of columns of each head by the angles of the token's position: (a·cos − b·sin, b·cos + a·sin).
+// Cos and Sin are in Encoder.Tables, half as wide as a head.
+type Rotary struct {
+	Origin
+	X           Value
+	Cos, Sin    int
+	Heads       int
+	Interleaved bool // columns 2i and 2i+1 are a pair, else i and i + half of the head
+	Inverse     bool // sin is subtracted where it is added else, and the other way round
+}
+
+// Attention is y = softmax(Scale·q·kᵀ + b)·v for each of Heads heads within each sequence. Window > 0 is the distance up
+// to which tokens see each other. With a Bias [v, Heads], b[i,j] is its row for the distance j − i, by Encoder.Buckets.
+// Disentangled attention (He et al. 2021) has terms of relative positions in its scores, and neither window nor bias: with
+// p = Keys and r = Queries,
 //
 //	Scale·(q_i·k_j + q_i·p[Keys.Distance(i−j)] + r[Queries.Distance(i−j)]·k_j).
 type Attention struct {
@@ -108,6 +146,9 @@ type Attention struct {
 	Q, K, V Value
 	Heads   int
 	Scale   float32
+	Window  int
+	Bias    *Weight   // or nil
+	Buckets int       // of Bias
 	Keys    *Relative // the position keys, which queries meet ("content to position"); nil for none
 	Queries *Relative // the position queries, which keys meet ("position to content"); nil for none
 }
@@ -126,12 +167,24 @@ type First struct {
 }
 
 // Weight is a parameter of the base: one initialiser of the file, or several equal ones where layers share it and the
-// exporter wrote it for each of them.
+// exporter wrote it for each of them; or what stands for one, such as a part of a fused matrix or the numbers of a
+// quantised one.
 type Weight struct {
 	Name   string // its Hugging Face name: "encoder.layer.0.attention.self.query.weight"
 	Tensor *onnx.Tensor
 	Copies []*onnx.Tensor // the others
 	Shape  []int          // as the file has it
+
+	numbers func() ([]float32, error)
+}
+
+// Float32s returns the elements, read-only: a view of the file where they stand there as float32, else a conversion that
+// is made once, when it is first asked for.
+func (w *Weight) Float32s() ([]float32, error) {
+	if w.numbers == nil {
+		return w.Tensor.Float32s()
+	}
+	return w.numbers()
 }
 
 // Output is an output of the ONNX graph that the encoder computes.
@@ -142,24 +195,33 @@ type Output struct {
 	Pooled bool // one row a sequence, not one a token
 }
 
-// Layer is one layer of the encoder: attention, then a feed-forward part, each with a residual and a normalisation
-// after it. Operations that were not recognised are None.
+// Layer is one layer of the encoder: attention, then a feed-forward part, each with a residual sum and a normalisation:
+// of the sum, or, in a layer that normalises first, of what goes into the part. Operations that were not recognised, and
+// those that the layer lacks, are None.
 type Layer struct {
-	Query, Key, Value Value // *Linear
+	Input             Value // the hidden state that goes into the layer
+	Query, Key, Value Value // *Linear; one and the same where one map makes several of them
 	// The *Linear that make disentangled attention's position keys and queries. They may have the weights of Key and Query:
 	// then they are one map with two uses.
 	PositionKey, PositionQuery Value
 	Attention                  Value // *Attention
 	AttentionOutput            Value // *Linear
-	Norm1                      Value // *LayerNorm of the sum of AttentionOutput and the layer's input
-	Up, Down                   Value // *Linear
-	Norm2                      Value // *LayerNorm of the sum of Down and Norm1: the layer's output
+	Norm1                      Value // *LayerNorm of the sum of AttentionOutput and Input; of Input in a layer that normalises first
+	Up, Gate, Down             Value // *Linear; Gate makes the factor of a gated part, if Up does not make that too
+	Norm2                      Value // *LayerNorm of the sum of Down and Norm1; of the first sum in a layer that normalises first
+	Output                     Value // the layer's output: Norm2; in a layer that normalises first the sum of Down and the first sum
+	NormFirst                  bool  // the layer normalises first
 }
 
-// Projections lists the layer's linear maps, those that were recognised.
-func (l Layer) Projections() []Value {
-	return slices.DeleteFunc([]Value{l.Query, l.Key, l.Value, l.PositionKey, l.PositionQuery, l.AttentionOutput, l.Up, l.Down},
-		func(v Value) bool { return v == None })
+// Projections are the layer's linear maps that were recognised, each once.
+func (l *Layer) Projections() []Value {
+	var out []Value
+	for _, v := range []Value{l.Query, l.Key, l.Value, l.PositionKey, l.PositionQuery, l.AttentionOutput, l.Up, l.Gate, l.Down} {
+		if v != None && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 func b2i(b bool) int {

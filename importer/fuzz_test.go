@@ -53,8 +53,29 @@ func use(t *testing.T, m *onnx.Model) {
 		}
 		names[w.Name] = true
 	}
+	for _, w := range e.Weights {
+		if n, err := w.Tensor.Len(); err == nil && n < 1<<16 {
+			if x, err := w.Float32s(); err == nil && len(x) != n {
+				t.Errorf("%q has %d elements, want %d", w.Name, len(x), n)
+			}
+		}
+	}
+	for i := range e.Tables {
+		for _, n := range []int{-1, 0, 1, 5} {
+			if x, err := e.Tables[i].Rows(n); err == nil && (n < 1 || len(x) != n*e.Tables[i].Width) {
+				t.Errorf("table %d gives %d numbers for %d tokens", i, len(x), n)
+			}
+		}
+	}
+	for i := range e.Buckets {
+		for _, n := range []int{-1, 0, 5, 1} {
+			if x, err := e.Buckets[i].Rows(n); err == nil && (n < 1 || len(x) != 2*n-1) {
+				t.Errorf("buckets %d are %d for %d tokens", i, len(x), n)
+			}
+		}
+	}
 	for i, d := range e.Distances {
-		for _, n := range []int{0, 1, 5} {
+		for _, n := range []int{-1, 0, 1, 5} {
 			rows, err := d.Rows(n)
 			if err == nil && len(rows) != 2*n-1 {
 				t.Errorf("distances %d gives %d rows for %d tokens", i, len(rows), n)
@@ -80,6 +101,35 @@ func FuzzModel(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	for _, nodes := range []func(e *editor, x string) []string{
+		func(e *editor, x string) []string {
+			w, b := e.tensor([]int64{24, 72}, numbers(24*72)), e.tensor([]int64{72}, numbers(72))
+			return []string{e.contrib("Attention", []string{x, w, b, e.to(onnx.Int32, "attention_mask")}, intAttr("num_heads", 3))}
+		},
+		func(e *editor, x string) []string {
+			w, s := e.tensor([]int64{2, 2, 8}, make([]uint8, 32)), e.tensor([]int64{4}, numbers(4))
+			return []string{e.contrib("MatMulNBits", []string{x, w, s}, intAttr("K", 24), intAttr("N", 2), intAttr("block_size", 16))}
+		},
+		func(e *editor, x string) []string {
+			w := e.add("DequantizeLinear", []string{e.tensor([]int64{24, 2}, make([]int8, 48)), e.tensor([]int64{2}, numbers(2))})
+			return []string{e.add("MatMul", []string{x, w})}
+		},
+		func(e *editor, x string) []string {
+			y := e.add("If", []string{e.tensor(nil, []bool{true})}, &onnx.Attribute{Name: "then_branch", Type: onnx.AttrGraph, G: &onnx.Graph{
+				Nodes:   []*onnx.Node{{OpType: "F", Domain: "org.example", Inputs: []string{x}, Outputs: []string{"y"}}},
+				Outputs: []*onnx.ValueInfo{{Name: "y"}}}})
+			e.m.Functions = []*onnx.Function{{Name: "F", Domain: "org.example", Inputs: []string{"a"}, Outputs: []string{"b"},
+				Nodes:       []*onnx.Node{{OpType: "RMSNormalization", Inputs: []string{"a", "a"}, Outputs: []string{"b"}}},
+				OpsetImport: []onnx.OperatorSet{{Version: 23}}}}
+			return []string{y}
+		},
+	} {
+		b, err := alone(f, 23, nodes).Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	b, err := tinyRelative(f).Encode()
 	if err != nil {
 		f.Fatal(err)
@@ -97,14 +147,18 @@ func FuzzMutants(f *testing.F) {
 	base := map[uint8]*onnx.Model{}
 	for i, opset := range []int{11, 13, 17, 20} {
 		base[uint8(i)] = tiny(f, opset)
+	}
+	for i, name := range []string{"mpnet", "roformer", "xlm-roberta-xl", "modernbert-tokencls"} {
+		base[uint8(4+i)] = own(f, name+"/model.opset17.onnx")
+	}
+	base[8] = tinyRelative(f)
+	for i := range base {
 		for seed := range uint64(8) {
-			f.Add(uint8(i), seed, uint8(1+seed))
+			f.Add(i, seed, uint8(1+seed))
 		}
 	}
-	base[4] = tinyRelative(f)
-	f.Add(uint8(4), uint64(1), uint8(3))
 	f.Fuzz(func(t *testing.T, which uint8, seed uint64, changes uint8) {
-		m := clone(t, base[which%5])
+		m := clone(t, base[which%9])
 		x := mutator{rand.New(rand.NewPCG(seed, 0)), m}
 		for range changes % 12 {
 			x.mutate()

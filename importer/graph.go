@@ -3,6 +3,7 @@ package importer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
@@ -26,42 +27,44 @@ type graph struct {
 	inits  map[string]*onnx.Tensor
 	maker  map[string]*onnx.Node
 	users  map[string][]*onnx.Node
-	alias  map[string]string // outputs of Identity and Dropout → what they copy
-	ifs    *inliner          // while the graph still has Ifs
+	alias  map[string]string        // outputs of Identity, Dropout and such → what they copy, and of casts that change precision
+	types  map[string]onnx.DataType // of floating-point values that are not float32 in the file
+
+	expander *expander // what the nodes were made by
+	parts    *parts
 }
 
-// newGraph decodes and links the graph of a model.
+// newGraph expands, decodes and links the graph of a model.
 func newGraph(m *onnx.Model) (*graph, error) {
-	m, err := inline(m)
+	x, err := expand(m)
 	if err != nil {
 		return nil, err
 	}
-	g, known, err := newSources(m)
+	g, known, err := sourcesOf(x.model)
 	if err != nil {
 		return nil, err
 	}
-	if g.nodes, err = decode(m); err != nil {
+	if g.nodes, err = decode(x.model); err != nil {
 		return nil, err
 	}
 	if err := g.operators(); err != nil {
 		return nil, err
 	}
-	return g, g.link(known)
+	g.expander = x
+	if err := g.link(known); err != nil {
+		return nil, err
+	}
+	return g, g.mixed()
 }
 
-// newSources starts the graph of a model with its inputs and initialisers, and returns their names.
-func newSources(m *onnx.Model) (*graph, map[string]bool, error) {
+// sourcesOf starts a graph with a model's inputs and initialisers, and returns their names.
+func sourcesOf(m *onnx.Model) (*graph, map[string]bool, error) {
 	g := &graph{
 		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
-		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{},
+		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{}, parts: &parts{of: map[string]*onnx.Tensor{}},
 	}
-	switch {
-	case m.Graph == nil:
-		return nil, nil, errors.New("the model has no graph")
-	case len(m.Graph.SparseInitializers) > 0:
+	if len(m.Graph.SparseInitializers) > 0 {
 		return nil, nil, errors.New("sparse initialisers are not supported")
-	case len(m.Graph.Nodes) > maxNodes:
-		return nil, nil, fmt.Errorf("the graph has %d nodes, which is no encoder's", len(m.Graph.Nodes))
 	}
 	for _, o := range m.OpsetImport {
 		if _, twice := g.opsets[canonical(o.Domain)]; twice {
@@ -187,12 +190,31 @@ func (g *graph) copies(n *onnx.Node) bool {
 	return false
 }
 
+// dropCasts makes copies of those casts that do not change the type, by the types of a specialised graph.
+func (g *graph) dropCasts(s *spec) {
+	for _, n := range g.nodes {
+		if n.OpType != "Cast" || n.Domain != "" || len(n.Inputs) != 1 || len(n.Outputs) != 1 {
+			continue
+		}
+		from, to := g.resolve(n.Inputs[0]), n.Outputs[0]
+		x, y := s.values[from], s.values[to]
+		if x == nil || y == nil || x.Type != y.Type || y.kind != activation {
+			continue
+		}
+		g.alias[to] = from
+		g.users[from] = append(slices.DeleteFunc(g.users[from], func(u *onnx.Node) bool { return u == n }), g.users[to]...)
+	}
+}
+
 // resolve follows copies to the value that they copy.
 func (g *graph) resolve(name string) string {
-	if to, ok := g.alias[name]; ok {
-		return to
+	for {
+		to, ok := g.alias[name]
+		if !ok {
+			return name
+		}
+		name = to
 	}
-	return name
 }
 
 // producer returns the node that makes a value, nil for inputs and initialisers.
@@ -217,8 +239,11 @@ func (g *graph) opset(n *onnx.Node) (int64, error) {
 	return v, nil
 }
 
+// positionIDs is the model input that counts the tokens of a sequence from 0.
+const positionIDs = "position_ids"
+
 // closure is the set of nodes that a value is computed by. byLength tells whether its elements depend on no input's
-// elements, but on shapes at most.
+// elements but positions, on shapes at most.
 func (g *graph) closure(values ...string) (need map[*onnx.Node]bool, byLength bool) {
 	type state struct {
 		name     string
@@ -239,7 +264,7 @@ func (g *graph) closure(values ...string) (need map[*onnx.Node]bool, byLength bo
 		seen[v] = true
 		n := g.maker[v.name]
 		if n == nil {
-			byLength = byLength && !(v.elements && g.input(v.name))
+			byLength = byLength && !(v.elements && g.input(v.name) && v.name != positionIDs)
 			continue
 		}
 		need[n] = true

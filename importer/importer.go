@@ -62,7 +62,13 @@ func encoderOf(m *onnx.Model) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.recognise()
+	e, err := g.recognise()
+	if err != nil {
+		return nil, err
+	}
+	e.Expansions, e.Constants = g.expander.expansions(m)
+	e.Types = g.types
+	return e, nil
 }
 
 // open maps the file and reads the configuration.

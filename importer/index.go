@@ -19,18 +19,49 @@ type Index struct {
 	g     *graph
 	value string
 	need  map[*onnx.Node]bool
-	cache *sync.Map // by sequence length: []int32, where only that matters
-	fixed bool      // it depends on the sequence's length alone
+	cache *indexCache // where only the sequence's length matters
+	fixed bool        // it depends on the sequence's length alone
 }
 
 func newIndex(g *graph, value string) Index {
-	x := Index{g: g, value: g.resolve(value), cache: &sync.Map{}}
+	x := Index{g: g, value: g.resolve(value), cache: &indexCache{rows: map[int][]int32{}}}
 	if g.input(x.value) {
 		x.Input = x.value
 		return x
 	}
 	x.need, x.fixed = g.closure(x.value)
 	return x
+}
+
+// indexCache are row numbers by sequence length.
+type indexCache struct {
+	sync.RWMutex
+	rows map[int][]int32
+}
+
+func (c *indexCache) load(n int) []int32 {
+	c.RLock()
+	defer c.RUnlock()
+	return c.rows[n]
+}
+
+func (c *indexCache) store(n int, rows []int32) {
+	c.Lock()
+	defer c.Unlock()
+	c.rows[n] = rows
+}
+
+// AppendRows appends the row numbers for a sequence without padding to dst. types may be nil, for zeros. It allocates
+// nothing for what is a model input, nor for a length that was asked for before where only that matters.
+func (x *Index) AppendRows(dst, ids, types []int32) ([]int32, error) {
+	if x.Input == "token_type_ids" && types == nil {
+		n := len(dst)
+		dst = slices.Grow(dst, len(ids))[:n+len(ids)]
+		clear(dst[n:])
+		return dst, nil
+	}
+	r, err := x.Rows(ids, types)
+	return append(dst, r...), err
 }
 
 // Rows returns the row numbers for a sequence without padding. types may be nil, for zeros.
@@ -46,8 +77,8 @@ func (x *Index) Rows(ids, types []int32) ([]int32, error) {
 	case x.Input == "token_type_ids":
 		return make([]int32, len(ids)), nil
 	case x.fixed:
-		if r, ok := x.cache.Load(len(ids)); ok {
-			return r.([]int32), nil
+		if r := x.cache.load(len(ids)); r != nil {
+			return r, nil
 		}
 	}
 	s, err := x.g.specialise(1, len(ids), func(n *onnx.Node) bool { return x.need[n] })
@@ -75,7 +106,7 @@ func (x *Index) Rows(ids, types []int32) ([]int32, error) {
 		rows[i] = int32(v)
 	}
 	if x.fixed {
-		x.cache.Store(len(ids), rows)
+		x.cache.store(len(ids), rows)
 	}
 	return rows, nil
 }
@@ -150,7 +181,7 @@ func (s *spec) feeds(lengths []int) map[string]*fold.Array {
 		x := make([]int64, s.batch*s.seq)
 		for i := range x {
 			seq, pos := i/s.seq, i%s.seq
-			if in.Name == "position_ids" {
+			if in.Name == positionIDs {
 				x[i] = int64(pos)
 			}
 			if pos >= lengths[seq] {

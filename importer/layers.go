@@ -2,60 +2,156 @@ package importer
 
 // findLayers finds the layers around the attentions, and the hidden states between them.
 func (e *Encoder) findLayers() {
-	users := make([][]Value, len(e.Ops))
-	for i, o := range e.Ops {
-		for _, v := range operandsOf(o) {
-			if *v != None {
-				users[*v] = append(users[*v], Value(i))
-			}
+	f := finder{e: e, users: make([][]Value, len(e.Ops))}
+	for i := range e.Ops {
+		for _, v := range e.Operands(Value(i)) {
+			f.users[v] = append(f.users[v], Value(i))
 		}
 	}
 	for i, o := range e.Ops {
-		a, ok := o.(*Attention)
-		if !ok {
-			continue
+		if a, ok := o.(*Attention); ok {
+			e.Layers = append(e.Layers, f.layer(Value(i), a))
 		}
-		l := Layer{Query: e.linear(a.Q), Key: e.linear(a.K), Value: e.linear(a.V), PositionKey: e.positions(a.Keys),
-			PositionQuery: e.positions(a.Queries), Attention: Value(i), AttentionOutput: None, Norm1: None, Up: None,
-			Down: None, Norm2: None}
-		l.AttentionOutput = only[*Linear](e, users[i])
-		if l.AttentionOutput != None {
-			l.Norm1 = e.normOf(users, l.AttentionOutput)
-		}
-		if l.Norm1 != None {
-			l.Up = only[*Linear](e, users[l.Norm1])
-		}
-		if l.Up != None {
-			if f := only[*Activation](e, users[l.Up]); f != None {
-				l.Down = only[*Linear](e, users[f])
-			}
-		}
-		if l.Down != None {
-			if n := e.normOf(users, l.Down); n != None && e.Ops[n].(*LayerNorm).Residual == l.Norm1 {
-				l.Norm2 = n
-			}
-		}
-		e.Layers = append(e.Layers, l)
 	}
-	e.findHidden()
+	f.findHidden()
 }
 
-// findHidden fills Hidden for layers that normalise their output: what goes into each layer, and what leaves the last.
-func (e *Encoder) findHidden() {
-	e.Hidden = nil
+// finder finds layers in an encoder.
+type finder struct {
+	e     *Encoder
+	users [][]Value // by operation
+}
+
+// layer is the layer of an attention, as far as it is recognised.
+func (f *finder) layer(at Value, a *Attention) Layer {
+	l := Layer{Query: f.projection(a.Q), Key: f.projection(a.K), Value: f.projection(a.V),
+		PositionKey: f.positions(a.Keys), PositionQuery: f.positions(a.Queries), Attention: at, Input: None, AttentionOutput: None, Norm1: None, Up: None, Gate: None, Down: None, Norm2: None, Output: None}
+	if l.Query == None {
+		return l
+	}
+	l.Input = f.e.Ops[l.Query].(*Linear).X
+	if l.AttentionOutput = only[*Linear](f.e, f.users[at]); l.AttentionOutput == None {
+		return l
+	}
+	if l.Norm1 = f.normOf(l.AttentionOutput); l.Norm1 != None {
+		f.feedForward(&l, l.Norm1)
+		if l.Down != None {
+			if n := f.normOf(l.Down); n != None && f.e.Ops[n].(*LayerNorm).Residual == l.Norm1 {
+				l.Norm2, l.Output = n, n
+			}
+		}
+		return l
+	}
+	f.normFirst(&l)
+	return l
+}
+
+// normFirst finds the rest of a layer that normalises what goes into its parts, not their sums. The first layer's input
+// may be normalised already.
+func (f *finder) normFirst(l *Layer) {
+	sum, other := f.sumOf(l.AttentionOutput)
+	if sum == None {
+		return
+	}
+	if other != l.Input {
+		n, ok := f.e.Ops[l.Input].(*LayerNorm)
+		if !ok || n.Residual != None || n.X != other {
+			return
+		}
+		l.Norm1, l.Input = l.Input, other
+	}
+	l.NormFirst = true
+	for _, v := range f.users[sum] {
+		n, ok := f.e.Ops[v].(*LayerNorm)
+		if !ok || n.Residual != None {
+			continue
+		}
+		if l.Norm2 != None {
+			l.Norm2 = None
+			return
+		}
+		l.Norm2 = v
+	}
+	if l.Norm2 == None {
+		return
+	}
+	f.feedForward(l, l.Norm2)
+	if l.Down != None {
+		if v, other := f.sumOf(l.Down); other == sum {
+			l.Output = v
+		}
+	}
+}
+
+// feedForward finds the linear maps of the feed-forward part that starts from a value: up, an activation, and down; with
+// a gate, by which the activation is multiplied, from a map of its own or from columns of up's.
+func (f *finder) feedForward(l *Layer, from Value) {
+	for _, v := range f.users[from] {
+		if _, ok := f.e.Ops[v].(*Linear); !ok {
+			continue
+		}
+		down, activated := f.down(v, deepest)
+		switch {
+		case down == None || l.Down != None && down != l.Down || activated && l.Up != None || !activated && l.Gate != None:
+			l.Up, l.Gate, l.Down = None, None, None
+			return
+		case activated:
+			l.Up = v
+		default:
+			l.Gate = v
+		}
+		l.Down = down
+	}
+	if l.Up == None {
+		l.Gate, l.Down = None, None
+	}
+}
+
+// deepest bounds the operations between the maps of a feed-forward part.
+const deepest = 6
+
+// down is the linear map that all of a value goes into, through an activation, columns and products. activated tells
+// whether there is an activation on the way.
+func (f *finder) down(up Value, depth int) (down Value, activated bool) {
+	down = None
+	if depth == 0 {
+		return None, false
+	}
+	for _, v := range f.users[up] {
+		next := None
+		switch f.e.Ops[v].(type) {
+		case *Linear:
+			next = v
+		case *Activation, *Columns, *Mul:
+			var deep bool
+			next, deep = f.down(v, depth-1)
+			_, here := f.e.Ops[v].(*Activation)
+			activated = activated || deep || here
+		}
+		if next == None || down != None && next != down {
+			return None, false
+		}
+		down = next
+	}
+	return down, activated
+}
+
+// findHidden fills Hidden and Last: what goes into each layer and what leaves the last, and that normalised where the
+// encoder does so.
+func (f *finder) findHidden() {
+	e := f.e
+	e.Hidden, e.Last = nil, None
 	for i, l := range e.Layers {
-		if l.Query == None || l.Norm2 == None {
+		if l.Input == None || l.Output == None || i > 0 && l.Input != e.Layers[i-1].Output {
 			e.Hidden = nil
 			return
 		}
-		in := e.Ops[l.Query].(*Linear).X
-		if i > 0 && in != e.Layers[i-1].Norm2 {
-			e.Hidden = nil
-			return
-		}
-		e.Hidden = append(e.Hidden, in)
+		e.Hidden = append(e.Hidden, l.Input)
 		if i == len(e.Layers)-1 {
-			e.Hidden = append(e.Hidden, l.Norm2)
+			e.Hidden, e.Last = append(e.Hidden, l.Output), l.Output
+			if n := only[*LayerNorm](e, f.users[l.Output]); l.NormFirst && n != None {
+				e.Last = n
+			}
 		}
 	}
 }
@@ -70,29 +166,52 @@ func (e *Encoder) OutputModule(l Layer) string {
 	return module(e.Ops[l.Down].(*Linear).Module())
 }
 
-// linear is v if that is a linear map.
-func (e *Encoder) linear(v Value) Value {
-	if _, ok := e.Ops[v].(*Linear); ok {
-		return v
+// projection is the linear map that makes an operand of attention, through rotary embeddings and columns.
+func (f *finder) projection(v Value) Value {
+	for {
+		switch o := f.e.Ops[v].(type) {
+		case *Linear:
+			return v
+		case *Rotary:
+			v = o.X
+		case *Columns:
+			v = o.X
+		default:
+			return None
+		}
 	}
-	return None
 }
 
 // positions is the linear map that makes a matrix of relative positions.
-func (e *Encoder) positions(r *Relative) Value {
+func (f *finder) positions(r *Relative) Value {
 	if r == nil {
 		return None
 	}
-	return e.linear(r.X)
+	return f.projection(r.X)
 }
 
 // normOf is the normalisation of v plus a residual, if v has no other use.
-func (e *Encoder) normOf(users [][]Value, v Value) Value {
-	n := only[*LayerNorm](e, users[v])
-	if n == None || len(users[v]) != 1 || e.Ops[n].(*LayerNorm).X != v {
+func (f *finder) normOf(v Value) Value {
+	n := only[*LayerNorm](f.e, f.users[v])
+	if n == None || len(f.users[v]) != 1 || f.e.Ops[n].(*LayerNorm).X != v {
 		return None
 	}
 	return n
+}
+
+// sumOf is the sum of v and another value, if v has no other use.
+func (f *finder) sumOf(v Value) (sum, other Value) {
+	if len(f.users[v]) != 1 {
+		return None, None
+	}
+	o, ok := f.e.Ops[f.users[v][0]].(*Add)
+	switch {
+	case ok && o.A == v && o.B != v:
+		return f.users[v][0], o.B
+	case ok && o.B == v && o.A != v:
+		return f.users[v][0], o.A
+	}
+	return None, None
 }
 
 // only returns the one operation of type T among some, None if there is none or several.

@@ -34,16 +34,20 @@ func window(n int64) func(e *editor) string {
 }
 
 func TestOnlyPaddingMayBeMasked(t *testing.T) {
-	const sees = "where graft expects attention that only padding limits"
+	const sees = "where graft expects attention that only padding and a window of equal reach to both sides limit"
 	run(t, []change{
 		{name: "a causal mask", edit: hide(func(e *editor) string {
 			q, k := pairs(e)
 			return e.add("Less", []string{q, k})
 		}), want: sees},
-		{name: "a window of 2 tokens", edit: hide(window(2)), want: sees},
-		{name: "a window of 64 tokens", edit: hide(window(64)), want: sees},
-		{name: "a window of 512 tokens", edit: hide(window(512)), want: sees},
-		{name: "a mask that hides nothing", edit: hide(window(1 << 40))},
+		{name: "a window of 2 tokens", edit: hide(window(2)), check: reaches(2)},
+		{name: "a window of 64 tokens", edit: hide(window(64)), check: reaches(64)},
+		{name: "a window of 512 tokens", edit: hide(window(512)), check: reaches(512)},
+		{name: "a mask that hides nothing", edit: hide(window(1 << 40)), check: reaches(0)},
+		{name: "a window to one side", edit: hide(func(e *editor) string {
+			q, k := pairs(e)
+			return e.add("Greater", []string{e.add("Sub", []string{k, q}), e.ints(2)})
+		}), want: sees},
 		{name: "a mask of segments", edit: hide(func(e *editor) string {
 			a := e.add("Unsqueeze", []string{"token_type_ids", e.ints(1, 2)})
 			b := e.add("Unsqueeze", []string{"token_type_ids", e.ints(1, 3)})
@@ -91,7 +95,7 @@ func TestOnlyPaddingMayBeMasked(t *testing.T) {
 			w := make([]float32, 3)
 			n := node(t, m, self+"Add")
 			n.Inputs[0] = e.add("Add", []string{n.Inputs[0], e.tensor([]int64{3, 1, 1}, w)})
-		}, want: "cannot be computed from the model's inputs"},
+		}, want: "is part of no block"},
 		{name: "a mask by the values of the tokens", edit: func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, self+"Add")
 			n.Inputs[1] = self + "Div_output_0"
@@ -126,7 +130,15 @@ func TestMasksAreLookedAtWhereTheModelTakesNoLongSequence(t *testing.T) {
 		}
 		return e.add("Slice", []string{e.tensor([]int64{16, 16}, far), e.ints(0, 0), sizes, e.ints(0, 1)})
 	})(t, m)
-	if _, err := importer.EncoderOf(m); err == nil {
-		t.Error("a window of 10 tokens in a table of 16 is not seen")
+	reaches(10)(t, recognise(t, m))
+}
+
+// reaches checks the window of the second layer, which the changes here are made in.
+func reaches(want int) func(t *testing.T, e *importer.Encoder) {
+	return func(t *testing.T, e *importer.Encoder) {
+		t.Helper()
+		if got := e.Ops[e.Layers[1].Attention].(*importer.Attention).Window; got != want {
+			t.Errorf("tokens see each other up to %d places away, want %d", got, want)
+		}
 	}
 }

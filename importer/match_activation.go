@@ -67,22 +67,19 @@ func (r *recogniser) activation(name string, n *onnx.Node) (Value, error) {
 		return None, nil
 	}
 	x := samples(r.s.value(from).Type)
-	memo := map[string]*fold.Array{from: x}
-	nodes, err := r.sample(name, memo, nil)
-	if err != nil {
+	sm := &sampler{r: r, memo: map[string]*fold.Array{from: x}}
+	if err := sm.sample(name); err != nil {
 		return None, nil // some operator of it has no values on the host
 	}
-	y := memo[name]
-	for f, g := range activations {
-		if closeTo(x.Floats, y.Floats, g) {
-			v, err := r.value(from)
-			if err != nil {
-				return None, err
-			}
-			return r.put(&Activation{Origin: Origin{name, nodes}, X: v, Func: f})
-		}
+	f := closest(x.Floats, sm.memo[name].Floats, sm.half)
+	if f == "" {
+		return None, nil
 	}
-	return None, nil
+	v, err := r.value(from)
+	if err != nil {
+		return None, err
+	}
+	return r.put(&Activation{Origin: Origin{name, sm.nodes}, X: v, Func: f})
 }
 
 // samples are where activations are compared: closely around 0, and as far out as float16 reaches, where a bound would
@@ -99,47 +96,77 @@ func samples(t onnx.DataType) *fold.Array {
 	return x
 }
 
-// sample computes a value as a function of what memo starts with, and lists the nodes on the way.
-func (r *recogniser) sample(name string, memo map[string]*fold.Array, nodes []*onnx.Node) ([]*onnx.Node, error) {
+// sampler computes a value as a function of what memo starts with.
+type sampler struct {
+	r     *recogniser
+	memo  map[string]*fold.Array
+	nodes []*onnx.Node // on the way
+	half  bool         // a constant on the way has half precision
+}
+
+func (m *sampler) sample(name string) error {
+	r := m.r
 	name = r.s.g.resolve(name)
-	if memo[name] != nil {
-		return nodes, nil
+	if m.memo[name] != nil {
+		return nil
 	}
-	if len(memo) > maxChain {
-		return nil, errors.New("it has too many nodes for an activation")
+	if len(m.memo) > maxChain {
+		return errors.New("it has too many nodes for an activation")
 	}
 	if v := r.s.values[name]; v.kind == constant {
-		memo[name] = v.Array
-		return nodes, nil
+		m.memo[name] = v.Array
+		m.half = m.half || v.Type == onnx.Float16 || v.Type == onnx.Bfloat16
+		return nil
 	}
 	n := r.s.g.producer(name)
 	inputs := make([]*fold.Array, len(n.Inputs))
 	for i, in := range n.Inputs {
-		var err error
-		if nodes, err = r.sample(in, memo, nodes); err != nil {
-			return nil, err
+		if err := m.sample(in); err != nil {
+			return err
 		}
-		inputs[i] = memo[r.s.g.resolve(in)]
+		inputs[i] = m.memo[r.s.g.resolve(in)]
 	}
-	out, err := r.s.call(n, inputs)
+	out, err := r.s.call(n, float32s(inputs))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	memo[name] = out[0]
-	return append(nodes, n), nil
+	m.memo[name] = out[0]
+	m.nodes = append(m.nodes, n)
+	return nil
 }
 
-// closeTo compares in float32's precision: an exporter's constants such as √2 are rounded to it, and the steps between
-// are. 2⁻²⁰ is 8 units in the last place of 1.
-func closeTo(x, y []float64, f func(float64) float64) bool {
-	if len(y) != len(x) {
-		return false
+// closest is the activation whose values y are, "" if there is none. They are compared in float32's precision: an
+// exporter's constants such as √2 are rounded to it, and the steps between are; 2⁻²⁰ is 8 units in the last place of 1.
+// Constants of half precision have 8 to 11 bits, which move the function by less than 2⁻¹⁰; the functions that we know
+// are further apart, but for the two forms of GELU, of which the nearer one it is.
+func closest(x, y []float64, half bool) string {
+	bound, best := 1./(1<<20), ""
+	if half {
+		bound = 1. / (1 << 10)
 	}
-	for i := range x {
-		want := f(x[i])
-		if d := math.Abs(y[i] - want); !(d <= math.Max(1, math.Abs(want))/(1<<20)) {
-			return false
+	for f, g := range activations {
+		if d := distance(x, y, g); d < bound || d == bound && best == "" {
+			best, bound = f, d
 		}
 	}
-	return true
+	return best
+}
+
+// distance is the largest difference between y and f(x), relative to f(x) where that is greater than 1.
+func distance(x, y []float64, f func(float64) float64) float64 {
+	if len(y) != len(x) {
+		return math.Inf(1)
+	}
+	worst := 0.
+	for i := range x {
+		want := f(x[i])
+		d := math.Abs(y[i]-want) / math.Max(1, math.Abs(want))
+		if !(d <= worst) { // nor is NaN
+			worst = d
+		}
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+	}
+	return worst
 }

@@ -8,11 +8,26 @@ import (
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
-// heads is an operand of attention as found in the graph: a matrix of tokens, split into heads by moving elements.
+// heads is an operand of attention as found in the graph: a matrix of tokens, split into heads by moving elements, and
+// perhaps turned by rotary embeddings.
 type heads struct {
-	from  string // the value [batch, sequence, heads·d]
+	from  string // the value [batch, sequence, …], or what a turn gives
 	scale float64
-	nodes []*onnx.Node
+	chain []move // the moves and scalings after it
+	turn  *turn  // or nil
+}
+
+// moves are those of the chain without the scalings.
+func (h heads) moves() []move {
+	return slices.DeleteFunc(slices.Clone(h.chain), func(m move) bool { return m.node.OpType == "Mul" || m.node.OpType == "Div" })
+}
+
+// nodes are all nodes of the operand.
+func (h heads) nodes() []*onnx.Node {
+	if h.turn == nil {
+		return nodesOf(h.chain)
+	}
+	return append(slices.Clone(h.turn.nodes), nodesOf(h.chain)...)
 }
 
 // attention recognises multi-head self-attention: scores of q and k, scaled, masked for padding alone, their softmax,
@@ -24,7 +39,7 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 	if !ok || !r.active(probs) || !r.active(vName) {
 		return None, nil
 	}
-	nodes := append([]*onnx.Node{mix}, chain...)
+	nodes := append([]*onnx.Node{mix}, nodesOf(chain)...)
 	soft, more := r.softmax(probs)
 	if soft == nil {
 		return None, nil
@@ -48,39 +63,41 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 		return None, nil
 	}
 	q, k, v := r.operand(sc.q), r.operand(sc.k), r.operand(vName)
-	for _, x := range []struct {
+	var values [3]func() (Value, error)
+	for i, x := range []struct {
 		heads
 		name   string
 		turned bool
 	}{{q, sc.q, false}, {k, sc.k, !sc.turned}, {v, vName, false}} {
-		ok, err := r.splits(x.heads, h, d, x.turned)
-		if err != nil {
+		if values[i], err = r.splits(x.heads, h, d, x.turned); err != nil {
 			return None, err
 		}
-		if !ok {
-			return None, fmt.Errorf("%v: the operand %q of attention is not split into %d heads of %d in a way that graft recognises", soft, x.name, h, d)
+		if values[i] == nil {
+			return None, fmt.Errorf("%v: the operand %q of attention is not split into %d heads of %d in a way that "+
+				"graft recognises", soft, x.name, h, d)
 		}
 	}
 	if v.scale != 1 {
 		return None, fmt.Errorf("%v: the values are scaled by %g, which graft's attention does not", soft, v.scale)
-	}
-	if err := r.onlyPadding(soft, sc.masks, h); err != nil {
-		return None, err
 	}
 	scale := sc.scale * q.scale * k.scale
 	if math.IsNaN(scale) || math.IsInf(scale, 0) {
 		return None, fmt.Errorf("%v: its scores are scaled by %g", soft, scale)
 	}
 	o := &Attention{Heads: h, Scale: float32(scale)}
-	o.Origin = Origin{name, slices.Concat(q.nodes, k.nodes, v.nodes, nodes)}
-	if o.Q, err = r.value(q.from); err != nil {
+	o.Origin = Origin{name, slices.Concat(q.nodes(), k.nodes(), v.nodes(), nodes)}
+	if o.Window, err = r.window(soft, sc.masks, h); err != nil {
 		return None, err
 	}
-	if o.K, err = r.value(k.from); err != nil {
-		return None, err
+	if sc.bias != "" {
+		if o.Bias, o.Buckets, err = r.bias(sc.bias, h); err != nil {
+			return None, fmt.Errorf("%v: %w", soft, err)
+		}
 	}
-	if o.V, err = r.value(v.from); err != nil {
-		return None, err
+	for i, at := range []*Value{&o.Q, &o.K, &o.V} {
+		if *at, err = values[i](); err != nil {
+			return None, err
+		}
 	}
 	return r.put(o)
 }
@@ -136,6 +153,7 @@ type scores struct {
 	turned bool // k is [.., sequence, d], turned by the product itself
 	scale  float64
 	masks  []mask
+	bias   string // what is added to the scaled scores by position, or ""
 	nodes  []*onnx.Node
 }
 
@@ -168,12 +186,17 @@ func (r *recogniser) scores(name string) (*scores, error) {
 			}
 			return sc, nil
 		case n.OpType == "Add":
-			act, other, ok := r.sides(n, "Add")
-			if !ok || r.active(other) {
+			a, b, ok := r.operands(n, "Add")
+			if !ok {
 				return nil, nil
 			}
-			sc.masks = append(sc.masks, mask{other, added, sc.scale})
-			name = act
+			if !r.active(a) || r.isPositional(a) {
+				a, b = b, a
+			}
+			if !r.active(a) || r.isPositional(a) || !r.terms(sc, b) {
+				return nil, nil
+			}
+			name = a
 		case n.OpType == "Where" && len(n.Inputs) == 3:
 			c, x, y := n.Inputs[0], n.Inputs[1], n.Inputs[2]
 			m := mask{r.s.g.resolve(c), keepWhere, sc.scale}
@@ -222,51 +245,51 @@ func (r *recogniser) hides(name string, scale float64) bool {
 	return true
 }
 
-// operand follows q, k or v from the product back to its matrix of tokens, through moves and scaling.
+// operand follows q, k or v from the product back to its matrix of tokens, through moves, scaling and turns.
 func (r *recogniser) operand(name string) heads {
 	h := heads{from: name, scale: 1}
 	for {
 		from, chain := r.path(h.from)
-		h.from, h.nodes = from, append(chain, h.nodes...)
+		h.from, h.chain = from, append(chain, h.chain...)
 		n := r.s.g.producer(from)
-		a, b, ok := r.operands(n, "Mul", "Div")
-		if !ok || len(h.nodes) > maxChain {
-			return h
+		f, ok := 0.0, false
+		a, b, is := r.operands(n, "Mul", "Div")
+		if is {
+			if n.OpType == "Mul" && !r.active(a) {
+				a, b = b, a
+			}
+			f, ok = r.scalar(b)
 		}
-		if n.OpType == "Mul" && !r.active(a) {
-			a, b = b, a
-		}
-		f, ok := r.scalar(b)
-		if !ok || !r.active(a) {
+		if !ok || !r.active(a) || len(h.chain) > maxChain {
+			h.turn = r.turnOf(from)
 			return h
 		}
 		if n.OpType == "Div" {
 			f = 1 / f
 		}
 		h.scale *= f
-		h.from, h.nodes = a, append([]*onnx.Node{n}, h.nodes...)
+		h.from, h.chain = a, append([]move{{n, 0}}, h.chain...)
 	}
 }
 
-// splits tells whether an operand is its matrix of tokens split into h heads of d columns: element (b, head, s, j), or
-// (b, head, j, s) if turned, is element (b, s, head·d + j) of the matrix.
-func (r *recogniser) splits(x heads, h, d int, turned bool) (bool, error) {
-	if width, ok := r.tokens(x.from); !ok || width != h*d {
-		return false, nil
+// splits tells whether an operand is some of the columns of its matrix of tokens split into h heads of d: element
+// (b, head, s, j), or (b, head, j, s) if turned, is element (b, s, from + head·d + j) of the matrix, or turned from there.
+// It returns what gives the operation, nil where the operand is something else.
+func (r *recogniser) splits(x heads, h, d int, turned bool) (func() (Value, error), error) {
+	if x.turn != nil {
+		return r.turnedHeads(x, h, d, turned)
 	}
-	var moves []*onnx.Node
-	for _, n := range x.nodes {
-		if n.OpType != "Mul" && n.OpType != "Div" {
-			moves = append(moves, n)
-		}
+	width, ok := r.tokens(x.from)
+	if !ok || width < h*d {
+		return nil, nil
 	}
-	at, err := r.trace(x.from, moves)
+	at, err := r.trace(x.from, x.moves())
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	seq := r.s.seq
 	if len(at) != r.s.batch*h*seq*d {
-		return false, nil
+		return nil, nil
 	}
 	for i, k := range at {
 		s, j := i/d%seq, i%d
@@ -274,11 +297,11 @@ func (r *recogniser) splits(x heads, h, d int, turned bool) (bool, error) {
 			s, j = i%seq, i/seq%d
 		}
 		head, b := i/(seq*d)%h, i/(seq*d*h)
-		if k != int64((b*seq+s)*h*d+head*d+j) {
-			return false, nil
+		if k != at[0]+int64((b*seq+s)*width+head*d+j) {
+			return nil, nil
 		}
 	}
-	return true, nil
+	return func() (Value, error) { return r.columns(x.from, int(at[0]), h*d, nodesOf(x.moves())) }, nil
 }
 
 // joins tells whether moves put the heads back side by side: element (b, s, head·d + j) is element (b, head, s, j).

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
-// terms are the summands of the scores of an attention, with what is done to their sum.
-type terms struct {
+// summands are the terms that the scores are the sum of: those of an attention, with what is done to their sum.
+type summands struct {
 	soft    *onnx.Node
 	content *term
 	keys    *term // of queries and position keys
@@ -35,7 +35,7 @@ func (r *recogniser) disentangled(name string, _ *onnx.Node) (Value, error) {
 	if !ok || !r.active(probs) || !r.active(vName) {
 		return None, nil
 	}
-	t, err := r.terms(probs)
+	t, err := r.summands(probs)
 	if t == nil || err != nil || t.content == nil {
 		return None, err
 	}
@@ -48,72 +48,85 @@ func (r *recogniser) disentangled(name string, _ *onnx.Node) (Value, error) {
 		return None, err
 	}
 	q, k, v := r.operand(t.content.left), r.operand(t.content.right), r.operand(vName)
-	for _, x := range []struct {
+	var values [3]func() (Value, error)
+	for i, x := range []struct {
 		heads
 		name   string
 		turned bool
 	}{{q, t.content.left, false}, {k, t.content.right, true}, {v, vName, false}} {
-		if ok, err := r.splits(x.heads, h, d, x.turned); err != nil || !ok {
-			if err == nil {
-				err = r.s.errorf(t.soft, "the operand %q of attention is not split into %d heads of %d in a way that graft recognises", x.name, h, d)
-			}
+		if values[i], err = r.splits(x.heads, h, d, x.turned); err != nil {
 			return None, err
+		}
+		if values[i] == nil {
+			return None, r.s.errorf(t.soft, "the operand %q of attention is not split into %d heads of %d in a way that graft recognises", x.name, h, d)
 		}
 	}
 	if v.scale != 1 {
 		return None, r.s.errorf(t.soft, "the values are scaled by %g, which graft's attention does not", v.scale)
-	}
-	if err := r.onlyPadding(t.soft, t.masks, h); err != nil {
-		return None, err
 	}
 	scale := t.content.scale * q.scale * k.scale
 	if math.IsNaN(scale) || math.IsInf(scale, 0) || scale == 0 {
 		return None, r.s.errorf(t.soft, "its scores are scaled by %g", scale)
 	}
 	o := &Attention{Heads: h, Scale: float32(scale)}
-	nodes := slices.Concat(q.nodes, k.nodes, v.nodes, t.nodes, []*onnx.Node{t.soft, mix}, chain)
-	if o.Keys, err = r.relative(t, t.keys, q.from, h, d, scale, false); err != nil {
+	o.Origin = Origin{name, slices.Concat(q.nodes(), k.nodes(), v.nodes(), t.nodes, []*onnx.Node{t.soft, mix}, nodesOf(chain))}
+	if o.Window, err = r.window(t.soft, t.masks, h); err != nil {
 		return None, err
 	}
-	if o.Queries, err = r.relative(t, t.queries, k.from, h, d, scale, true); err != nil {
-		return None, err
+	if o.Window > 0 && (t.keys != nil || t.queries != nil) {
+		return None, r.s.errorf(t.soft, "its scores have terms of relative positions and tokens see %d places to either side, "+
+			"which graft's attention does not have together", o.Window)
 	}
-	o.Origin = Origin{name, nodes}
-	for _, x := range []struct {
-		to   *Value
-		from string
-	}{{&o.Q, q.from}, {&o.K, k.from}, {&o.V, v.from}} {
-		if *x.to, err = r.value(x.from); err != nil {
+	for i, at := range []*Value{&o.Q, &o.K, &o.V} {
+		if *at, err = values[i](); err != nil {
 			return None, err
 		}
+	}
+	if o.Keys, err = r.relative(t, t.keys, content{q.from, o.Q}, h, d, scale, false); err != nil {
+		return None, err
+	}
+	if o.Queries, err = r.relative(t, t.queries, content{k.from, o.K}, h, d, scale, true); err != nil {
+		return None, err
 	}
 	return r.put(o)
 }
 
-// relative recognises a term of relative positions, whose left operand is what content names too and whose right one
+// content is an operand of the scores' product of queries and keys: the matrix of tokens, and those columns of it.
+type content struct {
+	from string
+	v    Value
+}
+
+// relative recognises a term of relative positions, whose left operand is that of the content too and whose right one
 // is a matrix of one row for each bucket. byKey tells that its rows are keys.
-func (r *recogniser) relative(t *terms, x *term, content string, h, d int, scale float64, byKey bool) (*Relative, error) {
+func (r *recogniser) relative(t *summands, x *term, c content, h, d int, scale float64, byKey bool) (*Relative, error) {
 	if x == nil {
 		return nil, nil
 	}
 	left, right := r.operand(x.left), r.operand(x.right)
-	if left.from != content {
-		return nil, r.s.errorf(x.node, "relative positions meet %q, want %q as in the scores' product of queries and keys", left.from, content)
+	if left.from != c.from {
+		return nil, r.s.errorf(x.node, "relative positions meet %q, want %q as in the scores' product of queries and keys", left.from, c.from)
 	}
 	// Exporters compute √d for each term, in float32.
 	if s := x.scale * left.scale * right.scale; !(math.Abs(s-scale) <= 1e-6*math.Abs(scale)) {
 		return nil, r.s.errorf(x.node, "relative positions are scaled by %g, the scores of queries and keys by %g", s, scale)
 	}
-	ok, err := r.splits(left, h, d, false)
+	columns, err := r.splits(left, h, d, false)
 	if err != nil {
 		return nil, err
 	}
 	rows, width, fixed := r.rowsOfWeights(right.from)
-	if !ok || !fixed || width != h*d {
+	if columns == nil || !fixed || width != h*d {
 		return nil, r.s.errorf(x.node, "its operands %v and %v are not %d heads of %d of tokens and of relative positions",
 			r.s.value(x.left).Array, r.s.value(x.right).Array, h, d)
 	}
-	if ok, err = r.splitsRows(right, rows, h, d); err != nil || !ok {
+	if v, err := columns(); err != nil || v != c.v {
+		if err == nil {
+			err = r.s.errorf(x.node, "relative positions meet other columns of %q than the scores' product of queries and keys", left.from)
+		}
+		return nil, err
+	}
+	if ok, err := r.splitsRows(right, rows, h, d); err != nil || !ok {
 		if err == nil {
 			err = r.s.errorf(x.node, "the relative positions %q are not split into %d heads of %d in a way that graft recognises", x.right, h, d)
 		}
@@ -148,15 +161,10 @@ func (r *recogniser) splitsRows(x heads, rows, h, d int) (bool, error) {
 	return true, nil
 }
 
-// moves are the operand's nodes but for its scaling.
-func (x heads) moves() []*onnx.Node {
-	return slices.DeleteFunc(slices.Clone(x.nodes), func(n *onnx.Node) bool { return n.OpType == "Mul" || n.OpType == "Div" })
-}
-
-// terms walks from the probabilities down to the products that their scores are the sum of. It returns nil where it
+// summands walks from the probabilities down to the products that their scores are the sum of. It returns nil where it
 // meets anything else.
-func (r *recogniser) terms(probs string) (*terms, error) {
-	t := &terms{}
+func (r *recogniser) summands(probs string) (*summands, error) {
+	t := &summands{}
 	for name := probs; t.soft == nil; {
 		from, turned, nodes, err := r.order(name)
 		if err != nil || turned {
@@ -203,11 +211,11 @@ func (r *recogniser) scoreShaped(name string) bool {
 
 // order follows moves that keep the order of scores, or turn queries and keys.
 func (r *recogniser) order(name string) (from string, turned bool, chain []*onnx.Node, err error) {
-	from, chain = r.path(name)
-	if len(chain) == 0 {
+	from, moved := r.path(name)
+	if len(moved) == 0 {
 		return from, false, nil, nil
 	}
-	at, err := r.trace(from, chain)
+	at, err := r.trace(from, moved)
 	if err != nil {
 		return "", false, nil, err
 	}
@@ -220,12 +228,12 @@ func (r *recogniser) order(name string) (from string, turned bool, chain []*onnx
 	if !same && !turned {
 		return name, false, nil, nil
 	}
-	return from, !same, chain, nil
+	return from, !same, nodesOf(moved), nil
 }
 
 // addends adds the products that a value is the sum of, times a scale, to the terms; turned tells that its rows are keys
 // and its columns queries, whole that it is all of the scores, which may be masked.
-func (r *recogniser) addends(t *terms, name string, scale float64, turned, whole bool) (ok bool, err error) {
+func (r *recogniser) addends(t *summands, name string, scale float64, turned, whole bool) (ok bool, err error) {
 	for {
 		from, turn, chain, err := r.order(name)
 		if err != nil || len(t.nodes) > maxChain {
@@ -261,7 +269,7 @@ func (r *recogniser) addends(t *terms, name string, scale float64, turned, whole
 				a, b = b, a
 			}
 			if zero, ok := r.scalar(b); !ok || zero != 0 {
-				if !whole || turned || !r.scoreShaped(name) {
+				if r.s.value(b).kind == parameter || !whole || turned || !r.scoreShaped(name) {
 					return false, nil
 				}
 				t.masks = append(t.masks, mask{b, added, scale})
@@ -301,7 +309,7 @@ func (r *recogniser) factor(n *onnx.Node) (f float64, x string, ok bool) {
 }
 
 // addend adds one product, gathered by distance or as it is.
-func (r *recogniser) addend(t *terms, n *onnx.Node, scale float64, turned bool) (bool, error) {
+func (r *recogniser) addend(t *summands, n *onnx.Node, scale float64, turned bool) (bool, error) {
 	x := &term{scale: scale, node: n}
 	slot := &t.content
 	if n.OpType == "GatherElements" {

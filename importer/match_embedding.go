@@ -93,13 +93,31 @@ func (r *recogniser) add(name string, n *onnx.Node) (Value, error) {
 	if !ok || !r.active(a) || !r.active(b) || !slices.Equal(r.s.value(a).Shape, r.s.value(b).Shape) {
 		return None, nil
 	}
-	o := &Add{Origin: Origin{name, []*onnx.Node{n}}}
-	var err error
-	if o.A, err = r.value(a); err != nil {
+	x, y, err := r.both(a, b)
+	if err != nil {
 		return None, err
 	}
-	if o.B, err = r.value(b); err != nil {
+	return r.put(&Add{Origin: Origin{name, []*onnx.Node{n}}, A: x, B: y})
+}
+
+// mul recognises the product of two activations of one shape, element by element: a gate.
+func (r *recogniser) mul(name string, n *onnx.Node) (Value, error) {
+	a, b, ok := r.operands(n, "Mul")
+	if !ok || !r.active(a) || !r.active(b) || !slices.Equal(r.s.value(a).Shape, r.s.value(b).Shape) {
+		return None, nil
+	}
+	x, y, err := r.both(a, b)
+	if err != nil {
 		return None, err
 	}
-	return r.put(o)
+	return r.put(&Mul{Origin: Origin{name, []*onnx.Node{n}}, A: x, B: y})
+}
+
+// both are the operations that compute two activations.
+func (r *recogniser) both(a, b string) (x, y Value, err error) {
+	if x, err = r.value(a); err != nil {
+		return None, None, err
+	}
+	y, err = r.value(b)
+	return x, y, err
 }

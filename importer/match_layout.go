@@ -9,29 +9,52 @@ import (
 )
 
 // moves are the operators that only move or repeat elements of their first input, given constants for the others.
-var moves = []string{"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Expand", "Tile"}
+var moves = []string{"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Expand", "Tile"}
+
+// move is a node that only moves elements, with which of its outputs is meant.
+type move struct {
+	node   *onnx.Node
+	output int
+}
+
+// nodesOf are the nodes of a chain of moves.
+func nodesOf(chain []move) []*onnx.Node {
+	var out []*onnx.Node
+	for _, m := range chain {
+		out = append(out, m.node)
+	}
+	return out
+}
 
 // path walks back from a value through nodes that only move elements, to the value they start from.
-func (r *recogniser) path(name string) (from string, chain []*onnx.Node) {
+func (r *recogniser) path(name string) (from string, chain []move) {
 	from = r.s.g.resolve(name)
 	for {
 		n := r.s.g.producer(from)
-		if n == nil || len(chain) == maxChain || n.Domain != "" || !slices.Contains(moves, n.OpType) || !r.active(n.Inputs[0]) {
+		if len(chain) == maxChain || !r.moves(n) {
 			return from, chain
 		}
-		for _, in := range n.Inputs[1:] {
-			if in != "" && r.s.value(in).kind != constant {
-				return from, chain
-			}
-		}
-		chain = append([]*onnx.Node{n}, chain...)
+		chain = append([]move{{n, slices.Index(n.Outputs, from)}}, chain...)
 		from = r.s.g.resolve(n.Inputs[0])
 	}
 }
 
+// moves tells whether a node only moves elements of an activation.
+func (r *recogniser) moves(n *onnx.Node) bool {
+	if n == nil || n.Domain != "" || !slices.Contains(moves, n.OpType) || !r.active(n.Inputs[0]) {
+		return false
+	}
+	for _, in := range n.Inputs[1:] {
+		if in != "" && r.s.value(in).kind != constant {
+			return false
+		}
+	}
+	return true
+}
+
 // trace tells where a chain of moves takes each element from: element i of the result is element trace[i] of the value
 // that the chain starts from.
-func (r *recogniser) trace(from string, chain []*onnx.Node) ([]int64, error) {
+func (r *recogniser) trace(from string, chain []move) ([]int64, error) {
 	shape, n := r.s.value(from).Shape, r.s.value(from).Size()
 	if n > fold.MaxElements {
 		return nil, fmt.Errorf("%v is too large to follow its elements", r.s.value(from).Array)
@@ -60,7 +83,8 @@ func (r *recogniser) tokens(name string) (width int, ok bool) {
 	return 0, false
 }
 
-// layout recognises moves that leave packed rows as they are, or take the first token of each sequence.
+// layout recognises moves that leave packed rows as they are, take some columns of them, or the first token of each
+// sequence.
 func (r *recogniser) layout(name string, n *onnx.Node) (Value, error) {
 	from, chain := r.path(name)
 	if len(chain) == 0 {
@@ -74,20 +98,48 @@ func (r *recogniser) layout(name string, n *onnx.Node) (Value, error) {
 	if err != nil {
 		return None, err
 	}
-	same, first := len(at) == r.s.batch*r.s.seq*width, len(at) == r.s.batch*width
+	rows := r.s.batch * r.s.seq
+	first := len(at) == r.s.batch*width
 	for i, k := range at {
-		same = same && k == int64(i)
 		first = first && k == int64(i/width*r.s.seq*width+i%width)
 	}
-	switch {
-	case same:
-		return r.value(from)
-	case first:
+	if first {
 		x, err := r.value(from)
 		if err != nil {
 			return None, err
 		}
-		return r.put(&First{Origin: Origin{name, chain}, X: x})
+		return r.put(&First{Origin: Origin{name, nodesOf(chain)}, X: x})
 	}
-	return None, nil
+	n2 := len(at) / rows
+	if len(at) == 0 || len(at)%rows != 0 || n2 > width {
+		return None, nil
+	}
+	for i, k := range at {
+		if k != at[0]+int64(i/n2*width+i%n2) {
+			return None, nil
+		}
+	}
+	if w, ok := r.tokens(name); n2 != width && (!ok || w != n2) {
+		return None, nil
+	}
+	return r.columns(from, int(at[0]), n2, nodesOf(chain))
+}
+
+// columns are n columns of a matrix of tokens, by nodes that only move elements.
+func (r *recogniser) columns(from string, at, n int, nodes []*onnx.Node) (Value, error) {
+	x, err := r.value(from)
+	if width, ok := r.tokens(from); err != nil || ok && n == width {
+		return x, err
+	}
+	key := fmt.Sprintf("%s\x00columns %d %d", from, at, n)
+	if v, ok := r.memo[key]; ok {
+		return v, nil
+	}
+	output := from
+	if len(nodes) > 0 {
+		output = nodes[len(nodes)-1].Outputs[0]
+	}
+	v, err := r.put(&Columns{Origin: Origin{output, nodes}, X: x, From: at, N: n})
+	r.memo[key] = v
+	return v, err
 }

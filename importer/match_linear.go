@@ -15,22 +15,10 @@ type product struct {
 	bias  *view // of Gemm
 }
 
-// linear recognises a linear map: MatMul with its bias, Gemm, and what onnxruntime's optimiser makes of them.
+// linear recognises a linear map: MatMul with its bias, or Gemm.
 func (r *recogniser) linear(name string, n *onnx.Node) (Value, error) {
 	if p := r.product(n); p != nil {
-		f := n.Attribute("activation")
-		if f == nil || n.OpType != "FusedGemm" {
-			return r.affine(p, p.bias, name, nil)
-		}
-		if fusedActivations[string(f.S)] == "" {
-			return None, nil
-		}
-		v, err := r.affine(p, p.bias, name, nil)
-		if err != nil {
-			return None, err
-		}
-		r.e.Ops[v].(*Linear).Product = "" // the node makes no such value
-		return r.fused(v, string(f.S), name, n)
+		return r.affine(p, p.bias, name, nil)
 	}
 	if act, other, ok := r.sides(n, "Add"); ok {
 		p := r.plain(act)
@@ -41,21 +29,6 @@ func (r *recogniser) linear(name string, n *onnx.Node) (Value, error) {
 			return r.affine(p, b, name, n)
 		}
 	}
-	if n.Domain == "com.microsoft" && (n.OpType == "BiasGelu" || n.OpType == "FastGelu") && len(n.Inputs) == 2 {
-		p := r.plain(n.Inputs[0])
-		if p == nil {
-			return None, nil
-		}
-		b := r.row(n.Inputs[1], p.width)
-		if b == nil {
-			return None, nil
-		}
-		v, err := r.affine(p, b, name, n)
-		if err != nil {
-			return None, err
-		}
-		return r.fused(v, n.OpType, name, n)
-	}
 	return None, nil
 }
 
@@ -65,7 +38,7 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 	if err != nil {
 		return None, err
 	}
-	o := &Linear{Origin: Origin{Output: name, Nodes: []*onnx.Node{p.node}}, X: x, Trans: p.trans, Product: p.out, Input: p.x}
+	o := &Linear{Origin: Origin{Output: name, Nodes: []*onnx.Node{p.node}}, X: x, Trans: p.trans, Product: r.readAs(p.out), Input: p.x}
 	if add != nil {
 		o.Nodes = append(o.Nodes, add)
 	}
@@ -85,18 +58,30 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 	return r.put(o)
 }
 
-// fusedActivations are what onnxruntime's optimiser folds into linear maps, by its names.
-var fusedActivations = map[string]string{"BiasGelu": "gelu", "FastGelu": "gelu_tanh", "Relu": "relu", "Tanh": "tanh"}
-
-// fused adds the activation that an optimiser folded into a linear map.
-func (r *recogniser) fused(x Value, op, name string, n *onnx.Node) (Value, error) {
-	return r.put(&Activation{Origin: Origin{name, []*onnx.Node{n}}, X: x, Func: fusedActivations[op]})
+// readAs is the name under which a value is read, where that is one: of a value that is rounded before anybody reads it,
+// the rounded one's.
+func (r *recogniser) readAs(value string) string {
+	as := ""
+	for _, n := range r.s.g.users[value] {
+		for _, in := range n.Inputs {
+			if in != "" && r.s.g.resolve(in) == value {
+				if as != "" && as != in {
+					return value
+				}
+				as = in
+			}
+		}
+	}
+	if as == "" {
+		return value
+	}
+	return as
 }
 
 // plain is the product that makes a value and adds nothing to it.
 func (r *recogniser) plain(name string) *product {
 	n := r.s.g.producer(name)
-	if p := r.product(n); p != nil && p.bias == nil && n.Attribute("activation") == nil {
+	if p := r.product(n); p != nil && p.bias == nil {
 		return p
 	}
 	return nil
@@ -120,7 +105,7 @@ func (r *recogniser) product(n *onnx.Node) *product {
 	trans := false
 	switch {
 	case n.Domain == "" && n.OpType == "MatMul":
-	case n.Domain == "" && n.OpType == "Gemm", n.Domain == "com.microsoft" && n.OpType == "FusedGemm":
+	case n.Domain == "" && n.OpType == "Gemm":
 		if attr("alpha", 1) != 1 || attr("beta", 1) != 1 || attr("transA", 0) != 0 {
 			return nil
 		}

@@ -30,38 +30,60 @@ const hidden = -1000
 // window of local attention shows there.
 const longest = 1024
 
-// onlyPadding checks that the masks of an attention of h heads hide the padding of each sequence and nothing else, by
-// computing them for batches of several lengths.
-func (r *recogniser) onlyPadding(soft *onnx.Node, masks []mask, h int) error {
+// window checks that the masks of an attention of h heads hide the padding of each sequence and, where they limit how far
+// a token sees, what is further away than that, and nothing else, by computing them for batches of several lengths. It
+// returns the distance, 0 where tokens see their whole sequence.
+func (r *recogniser) window(soft *onnx.Node, masks []mask, h int) (int, error) {
+	names := fmt.Sprint(masks, h) // which are the same at all probes
 	key := fmt.Sprint(h)
+	if r.probe > 0 {
+		key = fmt.Sprint(h, r.windows[names])
+	}
 	for _, m := range masks { // layers compute the same masks again
 		key += fmt.Sprintf(" %x %d %g", r.signature(m.name), m.kind, m.scale)
 	}
-	err, known := r.masks[key]
+	c, known := r.masks[key]
 	if !known {
-		err = r.checkMasks(masks, h)
-		r.masks[key] = err
+		c.window, c.err = r.checkMasks(r.windows[names], masks, h)
+		r.masks[key] = c
 	}
-	if err != nil {
-		return fmt.Errorf("%v: its mask: %w", soft, err)
+	if c.err != nil {
+		return 0, fmt.Errorf("%v: its mask: %w", soft, c.err)
 	}
-	return nil
+	r.windows[names] = c.window
+	return c.window, nil
 }
 
-func (r *recogniser) checkMasks(masks []mask, h int) error {
+// checked is what the masks of an attention were found to be.
+type checked struct {
+	window int
+	err    error
+}
+
+// checkMasks looks at a long sequence at the first probe, which tells the window that is known at the others, and then at
+// the probe's.
+func (r *recogniser) checkMasks(window int, masks []mask, h int) (int, error) {
+	if r.probe == 0 {
+		var err error
+		if window, err = r.longMasks(masks, h); err != nil {
+			return 0, err
+		}
+	}
 	for trial := range r.s.seq {
 		lengths := r.s.lengths(trial)
 		arrays, shape, err := r.s.compared(masks, h, lengths)
 		if err == nil {
-			err = r.s.hidesPadding(masks, arrays, shape, lengths)
+			err = r.s.hidesPadding(masks, arrays, shape, lengths, window)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if r.probe > 0 {
-		return nil
-	}
+	return window, nil
+}
+
+// longMasks checks the masks for the longest sequence that the model takes, up to a bound, and returns the window.
+func (r *recogniser) longMasks(masks []mask, h int) (int, error) {
 	var names []string
 	for _, m := range masks {
 		names = append(names, m.name)
@@ -77,9 +99,20 @@ func (r *recogniser) checkMasks(masks []mask, h int) error {
 		if err != nil {
 			continue
 		}
-		return s.hidesPadding(masks, arrays, shape, lengths)
+		open, err := openScores(masks, arrays, shape)
+		if err != nil {
+			return 0, err
+		}
+		window := 0
+		for window < min(lengths[0], shape[3])-1 && open[window+1] {
+			window++
+		}
+		if window == lengths[0]-1 || shape[2] == 1 || shape[3] == 1 {
+			window = 0
+		}
+		return window, s.hidesPadding(masks, arrays, shape, lengths, window)
 	}
-	return nil
+	return 0, nil
 }
 
 // compared computes the masks for a batch of sequences of some lengths, and the shape that they have together.
@@ -106,36 +139,46 @@ func (s *spec) compared(masks []mask, h int, lengths []int) (arrays []*fold.Arra
 	return arrays, shape, nil
 }
 
-// hidesPadding checks masks that were computed for sequences of some lengths.
-func (s *spec) hidesPadding(masks []mask, arrays []*fold.Array, shape, lengths []int) error {
+// openScores are the scores of some shape that masks let through.
+func openScores(masks []mask, arrays []*fold.Array, shape []int) ([]bool, error) {
 	open := make([]bool, shape[0]*shape[1]*shape[2]*shape[3])
 	for i := range open {
 		open[i] = true
 	}
 	for i, m := range masks {
 		if err := m.apply(arrays[i], shape, open); err != nil {
-			return fmt.Errorf("%q: %w", m.name, err)
+			return nil, fmt.Errorf("%q: %w", m.name, err)
 		}
 	}
+	return open, nil
+}
+
+// hidesPadding checks masks that were computed for sequences of some lengths.
+func (s *spec) hidesPadding(masks []mask, arrays []*fold.Array, shape, lengths []int, window int) error {
+	open, err := openScores(masks, arrays, shape)
+	if err != nil {
+		return err
+	}
 	for seq, length := range lengths {
-		if err := onlyKeys(open, shape, seq, length, s.seq, s.g.input("attention_mask")); err != nil {
+		if err := onlyKeys(open, shape, seq, length, s.seq, window, s.g.input("attention_mask")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// onlyKeys checks the scores of one sequence of a batch: real tokens see the real ones of n, and no padding where a mask
-// tells of it. A dimension of 1 stands for all of the scores'.
-func onlyKeys(open []bool, shape []int, seq, length, n int, masked bool) error {
+// onlyKeys checks the scores of one sequence of a batch: real tokens see the real ones of n, up to window places away
+// unless that is 0, and no padding where a mask tells of it. A dimension of 1 stands for all of the scores'.
+func onlyKeys(open []bool, shape []int, seq, length, n, window int, masked bool) error {
 	at := func(i, d int) int { return min(i, shape[d]-1) }
 	for head := range shape[1] {
 		for query := range min(shape[2], length) {
 			row := ((at(seq, 0)*shape[1]+head)*shape[2] + query) * shape[3]
 			for key := range n {
-				if sees := open[row+at(key, 3)]; sees != (key < length || !masked) {
+				far := window > 0 && (key-query > window || query-key > window)
+				if sees := open[row+at(key, 3)]; sees != ((key < length || !masked) && !far) {
 					return fmt.Errorf("token %d of a sequence of %d sees token %d: %t, where graft expects attention "+
-						"that only padding limits", query, length, key, sees)
+						"that only padding and a window of equal reach to both sides limit", query, length, key, sees)
 				}
 			}
 		}

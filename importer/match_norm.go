@@ -30,18 +30,26 @@ func (r *recogniser) layerNorm(name string, n *onnx.Node) (Value, error) {
 	if m.beta != nil {
 		o.Beta = r.weight(m.beta, parameterName(m.beta.tensor.Name, last, "bias"))
 	}
+	for _, n := range m.nodes {
+		for _, in := range n.Inputs {
+			if r.s.g.resolve(in) == m.x && !slices.Contains(o.Reads, in) {
+				o.Reads = append(o.Reads, in)
+			}
+		}
+	}
 	var err error
-	if a, b, ok := r.operands(r.s.g.producer(m.x), "Add"); ok && r.residual(a, b) && r.onlyUsedBy(m.x, m.nodes) {
+	sum := r.s.g.producer(m.x)
+	if a, b, ok := r.operands(sum, "Add"); ok && r.residual(a, b) && r.onlyUsedBy(m.x, m.nodes) {
 		if o.X, err = r.value(a); err != nil {
 			return None, err
 		}
 		if o.Residual, err = r.value(b); err != nil {
 			return None, err
 		}
-		o.Addends = [2]string{a, b}
+		o.Addends = [2]string{sum.Inputs[0], sum.Inputs[1]}
 		if o.X < o.Residual { // the residual goes into what it is added to, so it is there first
 			o.X, o.Residual = o.Residual, o.X
-			o.Addends = [2]string{b, a}
+			o.Addends = [2]string{sum.Inputs[1], sum.Inputs[0]}
 		}
 		return r.put(o)
 	}
@@ -51,8 +59,14 @@ func (r *recogniser) layerNorm(name string, n *onnx.Node) (Value, error) {
 	return r.put(o)
 }
 
-// residual tells whether a and b are two different activations of one shape, neither of which is an embedding alone.
+// residual tells whether a and b are two different activations of one shape, neither of which is an embedding alone, or a
+// sum: layers that normalise first add up what nothing normalises between, and their sums are values of their own.
 func (r *recogniser) residual(a, b string) bool {
+	for _, x := range []string{a, b} {
+		if p, q, ok := r.operands(r.s.g.producer(x), "Add"); ok && r.active(p) && r.active(q) && r.embeds(x) == nil {
+			return false
+		}
+	}
 	return r.active(a) && r.active(b) && slices.Equal(r.s.value(a).Shape, r.s.value(b).Shape) &&
 		r.embeds(a) == nil && r.embeds(b) == nil
 }
@@ -90,7 +104,7 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 		m.eps = float64(a.F)
 	}
 	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
-		if m.beta = r.row(n.Inputs[2], r.width(x)); m.beta == nil {
+		if m.beta = r.row(n.Inputs[2], r.width(x)); m.beta == nil && !r.zeros(n.Inputs[2]) {
 			return nil
 		}
 	}
@@ -100,12 +114,19 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 	return m
 }
 
+// zeros tells whether a value is a constant of zeros alone, which an exporter writes for a shift that is not there.
+func (r *recogniser) zeros(name string) bool {
+	v := r.s.value(name)
+	return v != nil && v.kind == constant && len(v.Floats) > 0 && !slices.ContainsFunc(v.Floats, func(x float64) bool { return x != 0 })
+}
+
 // normNodes matches (x − mean(x)) / √(mean((x − mean(x))²) + eps) · gamma (+ beta), written out.
 func (r *recogniser) normNodes(n *onnx.Node) *norm {
 	m := &norm{}
 	take := func(n *onnx.Node) { m.nodes = append([]*onnx.Node{n}, m.nodes...) }
 	if act, other, ok := r.sides(n, "Add"); ok {
-		if m.beta = r.row(other, r.width(act)); m.beta == nil {
+		if m.beta = r.row(other, r.width(act)); m.beta == nil &&
+			!(r.zeros(other) && slices.Equal(r.s.value(n.Outputs[0]).Shape, r.s.value(act).Shape)) {
 			return nil
 		}
 		take(n)

@@ -12,14 +12,14 @@ func (r *recogniser) matrix(name string) bool {
 	return v != nil && v.kind == parameter && len(v.Shape) == 2 && !v.param.trans
 }
 
-// table adds a matrix of weights whose rows belong to no token.
-func (r *recogniser) table(name string, n *onnx.Node) (Value, error) {
+// positionTable adds a matrix of weights whose rows belong to no token.
+func (r *recogniser) positionTable(name string, n *onnx.Node) (Value, error) {
 	v := r.s.value(name)
 	own := v.param.tensor.Name
 	if n != nil {
 		own = parameterName(own, n, "weight")
 	}
-	return r.put(&Table{Origin: Origin{Output: name}, W: r.weight(v.param, own)})
+	return r.put(&PositionTable{Origin: Origin{Output: name}, W: r.weight(v.param, own)})
 }
 
 // rowsOfWeights is the shape [.., rows, width] of a matrix that is computed of weights alone.
@@ -40,9 +40,9 @@ func (r *recogniser) rowsOfWeights(name string) (rows, width int, ok bool) {
 // positionRows recognises moves that leave a matrix of weights as it is: all of its rows in their order.
 func (r *recogniser) positionRows(name string, n *onnx.Node) (Value, error) {
 	from, chain := r.path(name)
-	if n := r.s.g.producer(from); n != nil && n.Domain == "" && slices.Contains(moves, n.OpType) && r.matrix(n.Inputs[0]) &&
+	if n := r.s.g.producer(from); n != nil && n.Domain == "" && slices.Contains(moves, n.OpType) && n.OpType != "Split" && r.matrix(n.Inputs[0]) &&
 		r.constants(n.Inputs[1:]) {
-		from, chain = r.s.g.resolve(n.Inputs[0]), append([]*onnx.Node{n}, chain...)
+		from, chain = r.s.g.resolve(n.Inputs[0]), append([]move{{n, 0}}, chain...)
 	}
 	if len(chain) == 0 {
 		return None, nil

@@ -13,6 +13,12 @@ func operandsOf(o Op) []*Value {
 		return []*Value{&o.X}
 	case *Add:
 		return []*Value{&o.A, &o.B}
+	case *Mul:
+		return []*Value{&o.A, &o.B}
+	case *Columns:
+		return []*Value{&o.X}
+	case *Rotary:
+		return []*Value{&o.X}
 	case *Attention:
 		at := []*Value{&o.Q, &o.K, &o.V}
 		for _, r := range o.relatives() {
@@ -30,12 +36,14 @@ func weightsOf(o Op) []*Weight {
 	switch o := o.(type) {
 	case *Embedding:
 		return o.Tables
-	case *Table:
+	case *PositionTable:
 		return []*Weight{o.W}
 	case *Linear:
 		return []*Weight{o.W, o.Bias}
 	case *LayerNorm:
 		return []*Weight{o.Gamma, o.Beta}
+	case *Attention:
+		return []*Weight{o.Bias}
 	}
 	return nil
 }
@@ -81,24 +89,43 @@ func (e *Encoder) prune() {
 	e.pruneDistances()
 }
 
-// pruneIndexes drops the indexes that no embedding refers to.
+// pruneIndexes drops the indexes, tables and buckets that no operation refers to.
 func (e *Encoder) pruneIndexes() {
-	var indexes []Index
-	now := map[int]int{}
+	indexes, tables, buckets := &kept[Index]{from: e.Indexes}, &kept[Table]{from: e.Tables}, &kept[Buckets]{from: e.Buckets}
 	for _, o := range e.Ops {
-		x, ok := o.(*Embedding)
-		if !ok {
-			continue
-		}
-		for k, i := range x.Index {
-			if _, ok := now[i]; !ok {
-				now[i] = len(indexes)
-				indexes = append(indexes, e.Indexes[i])
+		switch o := o.(type) {
+		case *Embedding:
+			for k := range o.Index {
+				indexes.keep(&o.Index[k])
 			}
-			x.Index[k] = now[i]
+		case *Rotary:
+			tables.keep(&o.Cos)
+			tables.keep(&o.Sin)
+		case *Attention:
+			if o.Bias != nil {
+				buckets.keep(&o.Buckets)
+			}
 		}
 	}
-	e.Indexes = indexes
+	e.Indexes, e.Tables, e.Buckets = indexes.to, tables.to, buckets.to
+}
+
+// kept are those elements of a list that are referred to, in a new list.
+type kept[T any] struct {
+	from, to []T
+	now      map[int]int
+}
+
+// keep changes a number in the old list to the one in the new.
+func (k *kept[T]) keep(i *int) {
+	if k.now == nil {
+		k.now = map[int]int{}
+	}
+	if _, ok := k.now[*i]; !ok {
+		k.now[*i] = len(k.to)
+		k.to = append(k.to, k.from[*i])
+	}
+	*i = k.now[*i]
 }
 
 // Operands are the values that an operation is computed of, without those that it lacks.

@@ -73,6 +73,10 @@ func checkLayers(t *testing.T, e *importer.Encoder, n int) {
 		t.Fatalf("%d layers and %d hidden states, want %d layers", len(e.Layers), len(e.Hidden), n)
 	}
 	for i, l := range e.Layers {
+		if l.NormFirst {
+			checkNormFirst(t, e, i, l)
+			continue
+		}
 		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.Attention, l.AttentionOutput, l.Norm1, l.Up, l.Down, l.Norm2} {
 			if v == importer.None {
 				t.Fatalf("layer %d lacks a part: %+v", i, l)
@@ -92,5 +96,42 @@ func checkLayers(t *testing.T, e *importer.Encoder, n int) {
 		if q.In() != k.In() || up.Out() != down.In() || o.Out() != q.In() {
 			t.Errorf("layer %d: widths %d %d %d %d", i, q.In(), k.In(), up.Out(), down.In())
 		}
+	}
+}
+
+// checkNormFirst checks a layer that normalises what goes into its parts: what they add up to, and that each starts from
+// its normalisation.
+func checkNormFirst(t *testing.T, e *importer.Encoder, i int, l importer.Layer) {
+	t.Helper()
+	for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.Attention, l.AttentionOutput, l.Up, l.Down, l.Norm2, l.Output} {
+		if v == importer.None {
+			t.Fatalf("layer %d lacks a part: %+v", i, l)
+		}
+	}
+	from := e.Hidden[i]
+	if l.Norm1 != importer.None {
+		if e.Ops[l.Norm1].(*importer.LayerNorm).X != from {
+			t.Errorf("layer %d normalises something else: %+v", i, l)
+		}
+		from = l.Norm1
+	} else if i > 0 {
+		t.Errorf("layer %d does not normalise: %+v", i, l)
+	}
+	out, is := e.Ops[l.Output].(*importer.Add)
+	sum := importer.None
+	if is {
+		if sum = out.A; sum == l.Down {
+			sum = out.B
+		}
+	}
+	n2 := e.Ops[l.Norm2].(*importer.LayerNorm)
+	first, isSum := e.Ops[n2.X].(*importer.Add)
+	if l.Input != e.Hidden[i] || e.Ops[l.Query].(*importer.Linear).X != from || !is || n2.X != sum || !isSum ||
+		first.A != l.AttentionOutput && first.B != l.AttentionOutput || first.A != e.Hidden[i] && first.B != e.Hidden[i] ||
+		e.Ops[l.Up].(*importer.Linear).X != l.Norm2 || e.Hidden[i+1] != l.Output {
+		t.Errorf("layer %d is %+v between %v", i, l, e.Hidden)
+	}
+	if last, ok := e.Ops[e.Last].(*importer.LayerNorm); !ok || last.X != e.Hidden[len(e.Hidden)-1] {
+		t.Errorf("the last hidden state is %T, not the last layer's output normalised", e.Ops[e.Last])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -19,15 +20,19 @@ var probes = [...]struct{ batch, seq int }{{2, 7}, {3, 5}}
 // are told by where they move each element, activations by their values, masks by what they let through.
 func (g *graph) recognise() (*Encoder, error) {
 	var first *Encoder
+	windows := map[string]int{}
 	for i, p := range probes {
 		s, err := g.specialise(p.batch, p.seq, nil)
 		if err != nil {
 			return nil, err
 		}
+		if i == 0 {
+			g.dropCasts(s)
+		}
 		r := &recogniser{s: s, probe: i, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
 			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]*Weight{}, indexes: map[string]int{},
-			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]error{},
-			signatures: map[string]signature{}, distances: map[string]int{}}
+			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]checked{}, windows: windows,
+			signatures: map[string]signature{}, tables: map[string]int{}, buckets: map[string]int{}, distances: map[string]int{}}
 		if err := r.outputs(); err != nil {
 			return nil, err
 		}
@@ -53,10 +58,13 @@ type recogniser struct {
 	indexes map[string]int      // by value, into Encoder.Indexes
 	roots   map[string]string   // by value: what it is a function of
 	sums    map[string][]lookup // by value: the look-ups that it is the sum of
-	masks   map[string]error    // by the masks of an attention: what is wrong with them
+	masks   map[string]checked  // by the masks of an attention and what computes them
+	windows map[string]int      // by the masks of an attention: the distance up to which tokens see each other, 0 for all
 
 	signatures map[string]signature // by value: what computes it
-	distances  map[string]int       // by what computes them: into Encoder.Distances
+	tables     map[string]int       // by value and columns, into Encoder.Tables
+	buckets    map[string]int       // by value, into Encoder.Buckets
+	distances  map[string]int       // by what computes them, into Encoder.Distances
 }
 
 // outputs recognises every output of the graph that it can; an error says why there is none.
@@ -133,16 +141,16 @@ func (r *recogniser) match(name string) (Value, error) {
 	n := r.s.g.producer(name)
 	v := r.s.values[name]
 	if r.matrix(name) {
-		return r.table(name, n)
+		return r.positionTable(name, n)
 	}
 	if n == nil || v == nil || v.kind != activation {
 		return None, fmt.Errorf("the value %q depends on no weight of the model", name)
 	}
-	if n.Outputs[0] != name {
+	if n.Outputs[0] != name && n.OpType != "Split" {
 		return None, r.s.errorf(n, "its output %q, not the first one, is part of no block that graft recognises", name)
 	}
 	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.disentangled, r.activation, r.embedding, r.positionRows,
-		r.layout, r.masked, r.add} {
+		r.layout, r.masked, r.add, r.mul} {
 		if v, err := m(name, n); err != nil || v != None {
 			return v, err
 		}
@@ -164,7 +172,7 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	if w != nil {
 		return w
 	}
-	w = &Weight{Tensor: v.tensor}
+	w = &Weight{Tensor: v.tensor, numbers: sync.OnceValues(v.tensor.Float32s)}
 	for _, name := range append(names, v.tensor.Name) {
 		if r.copies(name, v) {
 			return r.weights[v.tensor]
@@ -258,25 +266,25 @@ func (r *recogniser) sides(n *onnx.Node, types ...string) (act, other string, ok
 	return a, b, r.active(a)
 }
 
-// run applies nodes that move elements, one after another, to x: each takes the last one's output as first input.
-func (r *recogniser) run(chain []*onnx.Node, x *fold.Array) (*fold.Array, error) {
-	for _, n := range chain {
-		inputs := make([]*fold.Array, len(n.Inputs))
-		for i, in := range n.Inputs {
+// run applies moves, one after another, to x: each takes the last one's output as first input.
+func (r *recogniser) run(chain []move, x *fold.Array) (*fold.Array, error) {
+	for _, m := range chain {
+		inputs := make([]*fold.Array, len(m.node.Inputs))
+		for i, in := range m.node.Inputs {
 			if in != "" {
 				inputs[i] = r.s.value(in).Array
 			}
 		}
 		inputs[0] = x
-		f, err := r.s.g.function(n)
+		f, err := r.s.g.function(m.node)
 		if err != nil {
 			return nil, err
 		}
-		out, err := f(fold.Call{Node: n, In: inputs})
+		out, err := f(fold.Call{Node: m.node, In: inputs})
 		if err != nil {
-			return nil, r.s.errorf(n, "%w", err)
+			return nil, r.s.errorf(m.node, "%w", err)
 		}
-		x = out[0]
+		x = out[m.output]
 	}
 	return x, nil
 }
@@ -284,7 +292,7 @@ func (r *recogniser) run(chain []*onnx.Node, x *fold.Array) (*fold.Array, error)
 // sameStructure tells whether two encoders of one graph are the same but for where they were found.
 func sameStructure(a, b *Encoder) bool {
 	if len(a.Ops) != len(b.Ops) || len(a.Weights) != len(b.Weights) || !slices.Equal(a.Hidden, b.Hidden) ||
-		!slices.Equal(a.Layers, b.Layers) || !slices.Equal(a.Outputs, b.Outputs) || len(a.Distances) != len(b.Distances) {
+		!slices.Equal(a.Layers, b.Layers) || a.Last != b.Last || !slices.Equal(a.Outputs, b.Outputs) || len(a.Distances) != len(b.Distances) {
 		return false
 	}
 	for i := range a.Ops {
@@ -307,8 +315,8 @@ func sameOp(a, b Op) bool {
 	case *Embedding:
 		b, ok := b.(*Embedding)
 		return ok && slices.Equal(a.Index, b.Index)
-	case *Table:
-		_, ok := b.(*Table)
+	case *PositionTable:
+		_, ok := b.(*PositionTable)
 		return ok
 	case *Linear:
 		b, ok := b.(*Linear)
@@ -322,9 +330,19 @@ func sameOp(a, b Op) bool {
 	case *Add:
 		_, ok := b.(*Add)
 		return ok
+	case *Mul:
+		_, ok := b.(*Mul)
+		return ok
+	case *Columns:
+		b, ok := b.(*Columns)
+		return ok && a.From == b.From && a.N == b.N
+	case *Rotary:
+		b, ok := b.(*Rotary)
+		return ok && a.Cos == b.Cos && a.Sin == b.Sin && a.Heads == b.Heads && a.Interleaved == b.Interleaved && a.Inverse == b.Inverse
 	case *Attention:
 		b, ok := b.(*Attention)
-		return ok && a.Heads == b.Heads && a.Scale == b.Scale && sameDistance(a.Keys, b.Keys) && sameDistance(a.Queries, b.Queries)
+		return ok && a.Heads == b.Heads && a.Scale == b.Scale && a.Window == b.Window && a.Buckets == b.Buckets &&
+			sameDistance(a.Keys, b.Keys) && sameDistance(a.Queries, b.Queries)
 	case *First:
 		_, ok := b.(*First)
 		return ok

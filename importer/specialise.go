@@ -15,7 +15,8 @@ type spec struct {
 	g          *graph
 	batch, seq int
 	values     map[string]*specValue
-	folded     int // elements computed so far
+	folded     int  // elements computed so far
+	exact      bool // weights and activations have the file's types; else all of them are Float
 }
 
 // maxFolded bounds the elements that one specialisation computes, all arrays together: what a few nodes of a hostile
@@ -27,6 +28,8 @@ type specValue struct {
 	*fold.Array
 	kind  valueKind
 	param *view // of kind parameter; also of a constant that is an initialiser of one element, such as a bias
+	// Elements depend on no input's but positions: on shapes, constants and weights alone.
+	positional bool
 }
 
 // valueKind says what a value depends on.
@@ -45,19 +48,37 @@ type view struct {
 	trans  bool
 }
 
+// array is the weight's elements as the node sees them.
+func (v *view) array(t onnx.DataType) (*fold.Array, error) {
+	a, err := fold.FromTensor(v.tensor)
+	if err != nil || !v.trans {
+		return a.As(t), err
+	}
+	rows, cols := a.Shape[0], a.Shape[1]
+	x := make([]float64, len(a.Floats))
+	for i, f := range a.Floats {
+		x[i%cols*rows+i/cols] = f
+	}
+	return &fold.Array{Type: t, Shape: []int{cols, rows}, Floats: x}, nil
+}
+
 // specialise fixes the shapes for batches of batch sequences of seq tokens. Only nodes that want asks for are
 // evaluated; nil asks for all.
 func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, error) {
-	s := &spec{g: g, batch: batch, seq: seq, values: map[string]*specValue{}}
+	return (&spec{g: g, batch: batch, seq: seq, values: map[string]*specValue{}}).run(want)
+}
+
+func (s *spec) run(want func(*onnx.Node) bool) (*spec, error) {
+	g := s.g
 	for _, in := range g.inputs {
 		a, err := s.input(in)
 		if err != nil {
 			return nil, err
 		}
-		s.values[in.Name] = &specValue{Array: a, kind: index}
+		s.values[in.Name] = &specValue{Array: a, kind: index, positional: in.Name == positionIDs}
 	}
 	for _, n := range g.nodes {
-		if want != nil && !want(n) || s.g.copies(n) {
+		if want != nil && !want(n) || s.g.skips(n) {
 			continue
 		}
 		if err := s.eval(n); err != nil {
@@ -68,7 +89,7 @@ func (g *graph) specialise(batch, seq int, want func(*onnx.Node) bool) (*spec, e
 }
 
 // modelInputs are the inputs that a batch has values for.
-var modelInputs = []string{"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+var modelInputs = []string{"input_ids", "attention_mask", "token_type_ids", positionIDs}
 
 // input is the shape of a model input: [batch, sequence], where the file does not fix other sizes.
 func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
@@ -93,9 +114,12 @@ func (s *spec) input(in *onnx.ValueInfo) (*fold.Array, error) {
 	return fold.Unknown(in.Type.Tensor.Elem, s.batch, s.seq), nil
 }
 
+// maxQuantised is the size from which small integers are a quantised weight, not a constant of shapes or masks.
+const maxQuantised = 1 << 12
+
 // weight makes a value of an initialiser: a parameter if it is a floating-point tensor of several elements, else a
 // constant.
-func weight(t *onnx.Tensor) (*specValue, error) {
+func (s *spec) weight(t *onnx.Tensor) (*specValue, error) {
 	n, err := t.Len()
 	if err != nil {
 		return nil, err
@@ -107,14 +131,25 @@ func weight(t *onnx.Tensor) (*specValue, error) {
 			for i, d := range t.Dims {
 				shape[i] = int(d)
 			}
-			return &specValue{Array: fold.Unknown(t.Type, shape...), kind: parameter, param: &view{tensor: t}}, nil
+			typ := onnx.Float
+			if s.exact {
+				typ = t.Type
+			}
+			return &specValue{Array: fold.Unknown(typ, shape...), kind: parameter, param: &view{tensor: t}, positional: true}, nil
 		}
+	}
+	if n > maxQuantised && isQuantised(t.Type) {
+		shape := make([]int, len(t.Dims))
+		for i, d := range t.Dims {
+			shape[i] = int(d)
+		}
+		return &specValue{Array: fold.Unknown(t.Type, shape...), kind: activation}, nil
 	}
 	a, err := fold.FromTensor(t)
 	if err != nil {
 		return nil, err
 	}
-	v := &specValue{Array: a, kind: constant}
+	v := &specValue{Array: a, kind: constant, positional: true}
 	if isFloat(t.Type) && n == 1 {
 		v.param = &view{tensor: t}
 	}
@@ -131,7 +166,7 @@ func (s *spec) operand(name string) (*specValue, error) {
 	if t == nil {
 		return nil, fmt.Errorf("input %q has no shape", name)
 	}
-	v, err := weight(t)
+	v, err := s.weight(t)
 	if err != nil {
 		return nil, fmt.Errorf("initialiser %q: %w", name, err)
 	}
@@ -141,11 +176,8 @@ func (s *spec) operand(name string) (*specValue, error) {
 
 // eval gives the outputs of a node their shapes, and their elements where they are constant.
 func (s *spec) eval(n *onnx.Node) error {
-	if s.g.ifs != nil && conditional(n) {
-		return s.g.ifs.eval(s, n)
-	}
 	inputs := make([]*fold.Array, len(n.Inputs))
-	kind := constant
+	kind, positional := constant, true
 	for i, name := range n.Inputs {
 		if name == "" {
 			continue
@@ -155,10 +187,10 @@ func (s *spec) eval(n *onnx.Node) error {
 			return fmt.Errorf("%v: %w", n, err)
 		}
 		inputs[i] = v.Array
-		kind = max(kind, v.kind)
+		kind, positional = max(kind, v.kind), positional && v.positional
 	}
 	if n.Domain == "" && (n.OpType == "Shape" || n.OpType == "Size") {
-		kind = constant // whatever it is the shape of
+		kind, positional = constant, true // whatever it is the shape of
 	}
 	if kind == parameter {
 		if v := s.turn(n); v != nil && n.Outputs[0] != "" {
@@ -167,9 +199,16 @@ func (s *spec) eval(n *onnx.Node) error {
 		}
 		kind = activation
 	}
+	plain := kind == activation && !s.exact
+	if plain {
+		inputs = float32s(inputs)
+	}
 	out, err := s.call(n, inputs)
 	if err != nil {
 		return err
+	}
+	if plain {
+		out = float32s(out)
 	}
 	for i, name := range n.Outputs {
 		if name == "" {
@@ -178,13 +217,32 @@ func (s *spec) eval(n *onnx.Node) error {
 		if i >= len(out) {
 			return s.errorf(n, "output %d is not known", i)
 		}
-		v := &specValue{Array: out[i], kind: kind}
+		v := &specValue{Array: out[i], kind: kind, positional: positional}
 		if v.Known() && kind == index {
 			v.kind = constant
 		}
 		s.values[name] = v
 	}
 	return nil
+}
+
+// float32s gives floating-point arrays the type that our networks compute in, whatever the file's is.
+func float32s(in []*fold.Array) []*fold.Array {
+	out := slices.Clone(in)
+	for i, a := range in {
+		if a == nil || !isFloat(a.Type) || a.Type == onnx.Float {
+			continue
+		}
+		b := fold.Unknown(onnx.Float, a.Shape...)
+		for _, v := range a.Floats {
+			b.Floats = append(b.Floats, float64(float32(v)))
+		}
+		if a.Floats != nil && b.Floats == nil {
+			b.Floats = []float64{}
+		}
+		out[i] = b
+	}
+	return out
 }
 
 // call applies a node to arrays.
@@ -214,25 +272,34 @@ func (s *spec) errorf(n *onnx.Node, format string, args ...any) error {
 	return fmt.Errorf("%v (opset %d): %w", n, opset, fmt.Errorf(format, args...))
 }
 
-// turn follows a weight through a node that only transposes or converts it.
+// turn follows a weight through a node that only transposes or converts it, or takes a part of it.
 func (s *spec) turn(n *onnx.Node) *specValue {
-	if n.Domain != "" || len(n.Inputs) != 1 {
+	if n.Domain != "" || len(n.Inputs) == 0 {
 		return nil
 	}
 	v := s.values[s.g.resolve(n.Inputs[0])]
+	if n.OpType == "Slice" && v != nil {
+		return s.part(n, v)
+	}
+	if len(n.Inputs) != 1 {
+		return nil
+	}
 	switch n.OpType {
 	case "Cast":
 		a := n.Attribute("to")
 		if a == nil {
 			return nil
 		}
-		if to := onnx.DataType(a.I); to == v.Type || isFloat(to) && to.Bits() > v.Type.Bits() { // and loses nothing
-			return &specValue{Array: fold.Unknown(to, v.Shape...), kind: parameter, param: v.param}
+		if to := onnx.DataType(a.I); to == v.Type || to == onnx.Float || isFloat(to) && to.Bits() > v.param.tensor.Type.Bits() { // and loses nothing
+			if !s.exact {
+				to = onnx.Float
+			}
+			return &specValue{Array: fold.Unknown(to, v.Shape...), kind: parameter, param: v.param, positional: true}
 		}
 	case "Transpose":
 		if p := n.Attribute("perm"); len(v.Shape) == 2 && (p == nil || slices.Equal(p.Ints, []int64{1, 0})) {
 			return &specValue{Array: fold.Unknown(v.Type, v.Shape[1], v.Shape[0]), kind: parameter,
-				param: &view{v.param.tensor, !v.param.trans}}
+				param: &view{v.param.tensor, !v.param.trans}, positional: true}
 		}
 	}
 	return nil
@@ -245,8 +312,8 @@ func isFloat(t onnx.DataType) bool {
 // value returns a value by any of its names.
 func (s *spec) value(name string) *specValue { return s.values[s.g.resolve(name)] }
 
-// compute evaluates index values for given model inputs. Results are kept in memo, which the caller starts with the
-// inputs.
+// compute evaluates values for given model inputs, weights among what they are made of included. Results are kept in
+// memo, which the caller starts with the inputs.
 func (s *spec) compute(name string, memo map[string]*fold.Array) (*fold.Array, error) {
 	name = s.g.resolve(name)
 	if a := memo[name]; a != nil {
@@ -259,8 +326,16 @@ func (s *spec) compute(name string, memo map[string]*fold.Array) (*fold.Array, e
 	if v.Known() {
 		return v.Array, nil
 	}
+	if v.kind == parameter {
+		a, err := v.param.array(v.Type)
+		if err != nil {
+			return nil, fmt.Errorf("the weight %q: %w", name, err)
+		}
+		memo[name] = a
+		return a, nil
+	}
 	n := s.g.maker[name]
-	if v.kind != index || n == nil {
+	if v.kind == constant || n == nil {
 		return nil, fmt.Errorf("the value %q cannot be computed from the model's inputs", name)
 	}
 	inputs := make([]*fold.Array, len(n.Inputs))

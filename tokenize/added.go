@@ -148,12 +148,17 @@ func (m *matcher) at(text []byte) (id int32, n int) {
 	return id, n
 }
 
+// maxOverlap bounds the bytes that are in several added tokens: one found in the white space that another has taken
+// reaches, with RStrip, over the rest of it too, and so has a part of the text again, as in the library.
+const maxOverlap = 1 << 24
+
 // find appends the pieces of text[start:end], cut at the tokens of m.
-func (v *addedVocabulary) find(dst []piece, m *matcher, text []byte, start, end int) []piece {
+func (v *addedVocabulary) find(dst []piece, m *matcher, text []byte, start, end int) ([]piece, error) {
 	if len(m.ids) == 0 {
-		return append(dst, piece{start, end, none})
+		return append(dst, piece{start, end, none}), nil
 	}
-	from := start
+	from, overlap := start, 0
+	spaceEnd := start // of the white space last looked through
 	for i := start; i < end; {
 		if !m.first[text[i]] {
 			i++
@@ -171,13 +176,21 @@ func (v *addedVocabulary) find(dst []piece, m *matcher, text []byte, start, end 
 			continue
 		}
 		if t.LStrip {
-			a = max(from, start+len(trimRightSpace(text[start:a])))
+			a = from + len(trimRightSpace(text[from:max(a, from)]))
 		}
 		if t.RStrip {
-			b = end - len(trimLeftSpace(text[b:end]))
+			if b >= spaceEnd {
+				spaceEnd = end - len(trimLeftSpace(text[b:end]))
+			}
+			b = spaceEnd
+		}
+		if a > b {
+			continue // all of it is white space that the token before has taken; the library panics
 		}
 		if from < a {
 			dst = append(dst, piece{from, a, none})
+		} else if overlap += from - a; overlap > maxOverlap {
+			return nil, fmt.Errorf("the added token %.100q is found over and over in one stretch of white space", t.Content)
 		}
 		dst = append(dst, piece{a, b, id})
 		from = b
@@ -185,7 +198,7 @@ func (v *addedVocabulary) find(dst []piece, m *matcher, text []byte, start, end 
 	if from != end {
 		dst = append(dst, piece{from, end, none})
 	}
-	return dst
+	return dst, nil
 }
 
 // wordBefore reports whether the text ends with a word character.

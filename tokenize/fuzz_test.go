@@ -158,6 +158,10 @@ func FuzzEncode(f *testing.F) {
 	for _, name := range names {
 		toks = append(toks, recordedTokenizer(f, name))
 	}
+	for _, normalised := range []bool{false, true} {
+		toks = append(toks, withAdded(f, normalised, addedToken{Content: " ", LStrip: true}, addedToken{Content: "\n", RStrip: true},
+			addedToken{Content: "\t ", LStrip: true, RStrip: true}, addedToken{Content: "x", SingleWord: true, RStrip: true}))
+	}
 	for i := range toks {
 		for _, text := range fuzzTexts {
 			f.Add(text, "b [MASK]", byte(i), byte(0), byte(0))

@@ -75,6 +75,20 @@ func TestTokenisingStopsAtMaxLength(t *testing.T) {
 	}
 }
 
+// Without special tokens a limit may be lower than their number.
+func TestTruncationCountsSpecialTokensOnlyWhereTheyAre(t *testing.T) {
+	tok := mustParse(t, wordLevelJSON)
+	for _, o := range []Options{{MaxLength: 1, NoSpecial: true}, {MaxLength: 1, NoSpecial: true, Full: true}} {
+		e, err := tok.Encode("a b a", o)
+		if err != nil || e.Len() != 1 || e.SpecialMask[0] {
+			t.Errorf("%+v: %+v, %v", o, e, err)
+		}
+	}
+	if _, err := tok.Encode("a b a", Options{MaxLength: 3, Stride: 2, NoSpecial: true}); err == nil {
+		t.Error("a stride for which the library wants room beside special tokens was taken")
+	}
+}
+
 func TestTruncationThatCannotBeIsAnError(t *testing.T) {
 	tok := mustParse(t, wordLevelJSON)
 	for _, c := range []struct {

@@ -60,16 +60,20 @@ func (t *Tokenizer) addText(s *scratch, q *sequence, text string, word int, l li
 }
 
 // segment normalises the original and cuts it into the words that s.pieces then lists.
-func (t *Tokenizer) segment(s *scratch) error {
+func (t *Tokenizer) segment(s *scratch) (err error) {
 	p := &s.pieces
 	p.reset()
-	s.raw = t.added.find(s.raw[:0], &t.added.raw, s.original, 0, len(s.original))
+	if s.raw, err = t.added.find(s.raw[:0], &t.added.raw, s.original, 0, len(s.original)); err != nil {
+		return err
+	}
 	if len(s.raw) == 1 && s.raw[0].added == none {
 		if err := t.normalise(s, 0, len(s.original)); err != nil {
 			return err
 		}
 		p.text, p.spans = s.aligned.text, s.aligned.spans
-		p.list = t.added.find(p.list, &t.added.normal, p.text, 0, len(p.text))
+		if p.list, err = t.added.find(p.list, &t.added.normal, p.text, 0, len(p.text)); err != nil {
+			return err
+		}
 	} else if err := t.segmentAdded(s); err != nil {
 		return err
 	}
@@ -100,7 +104,7 @@ func (t *Tokenizer) normalise(s *scratch, start, end int) error {
 }
 
 // segmentAdded normalises the parts between added tokens, each by itself, and puts all together.
-func (t *Tokenizer) segmentAdded(s *scratch) error {
+func (t *Tokenizer) segmentAdded(s *scratch) (err error) {
 	p := &s.pieces
 	p.turn++
 	text, spans := p.bufs[p.turn&1][:0], p.spanBufs[p.turn&1][:0]
@@ -117,8 +121,8 @@ func (t *Tokenizer) segmentAdded(s *scratch) error {
 		spans = appendSpans(spans, &s.aligned, 0, len(s.aligned.text))
 		if r.added != none {
 			p.list = append(p.list, piece{from, len(text), r.added})
-		} else {
-			p.list = t.added.find(p.list, &t.added.normal, text, from, len(text))
+		} else if p.list, err = t.added.find(p.list, &t.added.normal, text, from, len(text)); err != nil {
+			return err
 		}
 	}
 	p.bufs[p.turn&1], p.spanBufs[p.turn&1] = text, spans

@@ -114,10 +114,11 @@ func (s *source) givenAt(at int) int {
 	return at
 }
 
-// runeCounter turns byte offsets into rune offsets, quickly where they come in order.
+// runeCounter turns byte offsets into rune offsets, quickly where they come in order or the same ones again.
 type runeCounter struct {
-	text       string
-	byte, rune int
+	text            string
+	byte, rune      int
+	last, lastRunes Span
 }
 
 // index returns the number of the rune that the byte belongs to, for the end of the text the number of runes.
@@ -144,4 +145,9 @@ func (c *runeCounter) index(at int) int {
 }
 
 // span turns a span of bytes into one of runes.
-func (c *runeCounter) span(b Span) Span { return Span{c.index(b.Start), c.index(b.End)} }
+func (c *runeCounter) span(b Span) Span {
+	if b != c.last {
+		c.last, c.lastRunes = b, Span{c.index(b.Start), c.index(b.End)}
+	}
+	return c.lastRunes
+}

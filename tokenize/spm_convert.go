@@ -124,7 +124,9 @@ func (f *spmFile) bpe(pieces []scoredPiece) (model, error) {
 	if m.vocabulary, err = newVocabulary(entries); err != nil {
 		return nil, err
 	}
-	m.unknownID, m.unknownFound = m.id(m.unknown)
+	if m.unknownID, m.unknownFound = m.id(m.unknown); !m.unknownFound {
+		return nil, fmt.Errorf("trainer_spec: the unknown piece %q is not among the pieces", m.unknown)
+	}
 	m.merges = make(map[uint64]bpeMerge, len(merges))
 	for i, g := range merges {
 		if err := m.addMerge(g.left, g.right, int32(i)); err != nil {

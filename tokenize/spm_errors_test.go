@@ -54,6 +54,7 @@ func TestSentencePieceErrorsNameThePlace(t *testing.T) {
 		"other class":      {small, "LlamaTokenizer", "the class LlamaTokenizer"},
 		"no special token": {small, "XLNetTokenizerFast", ""},
 		"unknown id":       {string(smallSPM().bytes(2, string(protoMessage{}.number(40, 70)))), "AlbertTokenizer", "unknown piece 70"},
+		"unknown piece":    {string(smallSPM().bytes(2, string(protoMessage{}.number(3, 2).bytes(45, "<u>")))), "T5Tokenizer", `unknown piece "<u>"`},
 	} {
 		_, err := ParseSentencePiece([]byte(c.data), c.class)
 		if c.want == "" {

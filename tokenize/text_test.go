@@ -68,7 +68,7 @@ func TestLongTextsTakeLinearTime(t *testing.T) {
 		"marks": "a" + strings.Repeat("\u0301\u0323", n/4), "wide letters with marks": strings.Repeat("Ａ\u0301", n/5),
 		"spaces": strings.Repeat(" ", n), "spaces before a letter": strings.Repeat(" ", n) + "a", "punctuation": strings.Repeat("!", n),
 		"special tokens": strings.Repeat("[MASK]", n/6), "digits": strings.Repeat("1", n), "unknown and known": strings.Repeat("qa", n/2),
-		"ill-formed": strings.Repeat("\xff", n/2),
+		"ill-formed": strings.Repeat("\xff", n/2), "unknown letters": strings.Repeat("Ⴀ", n/3),
 	}
 	for _, name := range []string{
 		"model/bpe-bytes", "model/bpe-fallback", "model/wordpiece", "model/unigram-bytes", "model/unigram-whole",

@@ -92,7 +92,8 @@ func (t *Tokenizer) finish(s *scratch, pair bool, o Options) (*Encoding, error) 
 	wa, wb := []window{{0, na}}, []window{{0, nb}}
 	if o.MaxLength > 0 {
 		room := o.MaxLength
-		if room-t.special[0] < o.Stride {
+		// the library asks this of the special tokens of a single text, whether or not they are added
+		if left := room - t.special[0]; left < o.Stride && (left >= 0 || !o.NoSpecial) {
 			return nil, fmt.Errorf("truncating: the stride %d leaves nothing of %d tokens, of which %d are special",
 				o.Stride, o.MaxLength, t.special[0])
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// AdamW is the optimiser of Loshchilov and Hutter (2019) with PyTorch's defaults. It stands in for gorgonia's solver of
+// AdamW is the optimiser of Loshchilov and Hutter (2019) with PyTorch's defaults. It is dense: decay and momentum move
+// every row of an embedding table at every step, also one that no token of the batch looked up, as in PyTorch. It stands in for gorgonia's solver of
 // that name, which allocates several temporaries a parameter and takes no gradient that was summed over shards
 // elsewhere; a test holds the two to each other.
 type AdamW struct {
@@ -37,8 +38,7 @@ func (o *AdamW) Step(ks []kernel.Kernels, grads [][]float32, lr, scale float64) 
 		WeightDecay: float32(o.WeightDecay), GradScale: float32(scale), Step: o.steps}
 	each(ks, len(o.params), func(k kernel.Kernels, i int) {
 		p := o.params[i]
-		n := p.Size()
-		k.AdamW(kernel.F32(p.Data, n), kernel.F32(grads[i], n), kernel.F32(o.m[i], n), kernel.F32(o.v[i], n), c)
+		k.AdamW(p.Vector(p.Data), p.Vector(grads[i]), p.Vector(o.m[i]), p.Vector(o.v[i]), c)
 		p.Changed()
 	})
 }
@@ -100,8 +100,8 @@ func (g *Gradients) Add(s *graph.Session) error {
 // Norm is the Euclidean norm of all gradients together.
 func (g *Gradients) Norm(k kernel.Kernels) float64 {
 	sum := 0.0
-	for _, x := range g.G {
-		sum += k.SumSquares(kernel.F32(x, len(x)))
+	for i, x := range g.G {
+		sum += k.SumSquares(g.params[i].Vector(x))
 	}
 	return math.Sqrt(sum)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/seed-aefebe89/graft/graph"
@@ -84,15 +83,23 @@ type Trial struct {
 	DevF1 float64 `json:"dev_f1"`
 }
 
+// check fills in what is zero, and returns an error where there is nothing to train on or to choose by.
+func (f *FineTune) check() error {
+	f.defaults()
+	if graph.MeanWeight(sequences(f.Train)) == 0 {
+		return errors.New("there is nothing to train on: no sentence has a labelled word")
+	}
+	if len(f.Dev) == 0 {
+		return errors.New("there is no dev sentence to choose the best epoch by")
+	}
+	return nil
+}
+
 // Run trains until the last epoch of the last learning rate and leaves the parameters at their best. When ctx ends it
 // saves its state and returns the context's error.
 func (f *FineTune) Run(ctx context.Context) (*Result, error) {
-	f.defaults()
-	if graph.MeanWeight(sequences(f.Train)) == 0 {
-		return nil, errors.New("there is nothing to train on: no sentence has a labelled word")
-	}
-	if len(f.Dev) == 0 {
-		return nil, errors.New("there is no dev sentence to choose the best epoch by")
+	if err := f.check(); err != nil {
+		return nil, err
 	}
 	onFeatures, err := f.prepare(ctx)
 	if err != nil {
@@ -112,50 +119,6 @@ func (f *FineTune) Run(ctx context.Context) (*Result, error) {
 		Steps: f.state.Steps, OnFeatures: onFeatures}, nil
 }
 
-// prepare chooses what is trained and makes the sessions; where all of it sits on top of the encoder, the examples'
-// hidden states are computed here, once.
-func (f *FineTune) prepare(ctx context.Context) (onFeatures bool, err error) {
-	f.params = f.Params.Of(graph.Adapter, graph.Head)
-	if f.Base {
-		base := f.Params.Encoding(false)
-		for _, p := range base {
-			p.Thaw()
-		}
-		f.params = append(f.params, base...)
-	}
-	rows := 0
-	for _, xs := range [][]*Example{f.Train, f.Dev} {
-		for _, x := range xs {
-			rows += len(x.Seq.Rows)
-		}
-	}
-	limit := f.FeatureBytes
-	if limit == 0 {
-		limit = 2 << 30
-	}
-	onFeatures = !f.Base && graph.OnTop(f.Params) && 4*int64(rows)*int64(graph.HiddenSize(f.Params.Model.Encoder)) <= limit
-	if !onFeatures {
-		f.session = graph.NewTrainer(f.Params, f.Kernels, f.params)
-		f.tagger = NewTagger(f.Encoder, f.Params, f.Kernels)
-	} else {
-		bar := f.Progress.Start("hidden states", len(f.Train)+len(f.Dev))
-		defer bar.Done()
-		s := graph.NewEncoder(f.Params, f.Kernels)
-		if f.Train, err = features(ctx, s, f.Train, bar); err != nil {
-			return false, err
-		}
-		if f.Dev, err = features(ctx, s, f.Dev, bar); err != nil {
-			return false, err
-		}
-		f.session = graph.NewTopTrainer(f.Params, f.Kernels, f.params)
-		f.tagger = newTopTagger(f.Encoder, f.Params, f.Kernels)
-	}
-	f.start, f.best = graph.Snapshot(f.params), graph.Snapshot(f.params)
-	f.opt = NewAdamW(f.params, f.WeightDecay)
-	f.saved = time.Now()
-	return onFeatures, nil
-}
-
 // trial trains with one learning rate, from where the state stands.
 func (f *FineTune) trial(ctx context.Context) error {
 	st := &f.state
@@ -165,7 +128,7 @@ func (f *FineTune) trial(ctx context.Context) error {
 	warmup := int(f.Warmup * float64(total))
 	grads := NewGradients(f.params)
 	for ; st.Epoch < f.Epochs && (f.Patience == 0 || st.Worse < f.Patience); st.Epoch++ {
-		order := rand.New(rand.NewPCG(f.Seed, uint64(st.Epoch)+1)).Perm(len(f.Train))
+		order := f.order(st.Epoch)
 		bar := f.Progress.Start(fmt.Sprintf("lr %g epoch %d/%d", lr, st.Epoch+1, f.Epochs), steps)
 		bar.Add(st.Step, "")
 		for ; st.Step < steps; st.Step++ {
@@ -173,11 +136,7 @@ func (f *FineTune) trial(ctx context.Context) error {
 				bar.Done()
 				return f.interrupted(err)
 			}
-			var xs []*Example
-			for _, i := range order[st.Step*f.Batch : min(len(order), (st.Step+1)*f.Batch)] {
-				xs = append(xs, f.Train[i])
-			}
-			loss, err := f.step(ctx, xs, grads, Linear(lr, st.Epoch*steps+st.Step, warmup, total))
+			loss, err := f.step(ctx, f.batch(order, st.Step), grads, Linear(lr, st.Epoch*steps+st.Step, warmup, total))
 			if err != nil {
 				bar.Done()
 				if ctx.Err() != nil {

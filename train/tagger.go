@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"iter"
 
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
@@ -45,6 +46,17 @@ func (t *Tagger) Tags(ctx context.Context, xs []*Example, bar *progress.Bar) ([]
 		}
 	}
 	return out, nil
+}
+
+// taggerBatches are the batches that Tags and features take.
+func taggerBatches(xs []*Example) iter.Seq[[]*graph.Sequence] {
+	return func(yield func([]*graph.Sequence) bool) {
+		for _, b := range byTokens(xs, batchTokens) {
+			if !yield(sequences(b)) {
+				return
+			}
+		}
+	}
 }
 
 // Evaluate labels the examples and scores them against their sentences' tags.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,7 @@ import (
 
 func evalCommand() *cobra.Command {
 	o := app.EvalOptions{}
-	var engine, out string
+	var engine, out, profile string
 	var asJSON, types, quiet bool
 	c := &cobra.Command{
 		Use:   "eval",
@@ -33,7 +34,11 @@ func evalCommand() *cobra.Command {
 				return fmt.Errorf("--engine can be graph, ort or both, not %q", engine)
 			}
 			o.Progress = reporter(quiet)
-			r, err := app.Eval(c.Context(), o)
+			var r *app.EvalResult
+			err := app.Profiled(c.Context(), profile, c.ErrOrStderr(), func(ctx context.Context) (err error) {
+				r, err = app.Eval(ctx, o)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -66,6 +71,7 @@ func evalCommand() *cobra.Command {
 	f.StringVar(&out, "save", "", "file for the result as JSON, for graft report")
 	f.BoolVar(&types, "types", false, "print a table of the scores by type of entity")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
+	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
 	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/internal/app"
 )
 
@@ -22,6 +23,17 @@ func precisionFlag(f *pflag.FlagSet, precision *string) {
 
 func quietFlag(f *pflag.FlagSet, quiet *bool) {
 	f.BoolVarP(quiet, "quiet", "q", false, "show no progress")
+}
+
+func profileFlag(f *pflag.FlagSet, path *string) {
+	f.StringVar(path, "profile", "", "measure every operator: a table on standard error, and a trace for chrome://tracing in this file")
+}
+
+// memoryFlags trade memory for time, and tell it.
+func memoryFlags(f *pflag.FlagSet, m *graph.Memory, dryRun *bool) {
+	f.BoolVar(&m.Unpacked, "low-memory", false, "do without packed copies of frozen weights: smaller and slower")
+	f.BoolVar(&m.Recompute, "checkpoint-activations", false, "keep only the layers' inputs for the backward pass and compute the rest again: smaller and slower")
+	f.BoolVar(dryRun, "dry-run", false, "tell the memory that it would take, and stop")
 }
 
 // methodFlags are the settings of an adapter method.

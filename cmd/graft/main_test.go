@@ -15,8 +15,20 @@ import (
 
 	"github.com/seed-aefebe89/graft/export/ort"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
+	"github.com/seed-aefebe89/graft/internal/app"
 	"github.com/seed-aefebe89/graft/internal/entity"
 )
+
+// TestMain runs the command itself where a test starts this binary as another process does graft.
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const asCommand = "GRAFT_TEST_AS_COMMAND"
 
 // folder makes a random encoder with a tokenizer, and labelled files of two languages that it can learn.
 func folder(t *testing.T) (model string, file func(lang, split string) string) {
@@ -222,15 +234,48 @@ func TestBadInputIsToldClearly(t *testing.T) {
 		"required flag(s) \"out\"": {"train", "--model", model, "--train", good, "--dev", good},
 		"a precision can be":       train(model, good, "--precision", "fp8"),
 		"ask for the engine graph": {"predict", "--model", model, "--delta", dir, "--precision", "bf16", "text"},
+		"not \"int8\"":             {"bench", "--model", model, "--precision", "int8", "-q"},
 		"--engine can be":          {"eval", "--model", model, "--delta", dir, "--test", good, "--engine", "gpu"},
 		"no adapter_config.json":   {"eval", "--model", model, "--delta", dir, "--test", good, "-q"},
 		"no model is named":        {"predict", "--delta", dir, "text"},
 		"way of priming":           {"prime", "--model", model, "--source", good, "--out", filepath.Join(dir, "p"), "--how", "reptile", "-q"},
+		"called \"prefix\"":        {"bench", "--model", model, "--methods", "prefix", "-q"},
+		"no length in tokens":      {"bench", "--model", model, "--lengths", bad("lengths", "12\nx\n"), "-q"},
+		"Python with torch":        {"bench", "--model", model, "--peer", filepath.Join(dir, "python"), "-q"},
+		"[model random]":           {"bench", "-q"},
 		"holds no evaluation":      {"report", bad("r.json", "{}")},
 	} {
 		if _, err := graft(args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("graft %s: error %v, want one with %q", strings.Join(args, " "), err, want)
 		}
+	}
+}
+
+func TestBenchWritesTableAndJSON(t *testing.T) {
+	model, _ := folder(t)
+	t.Setenv(asCommand, "1")
+	path := filepath.Join(t.TempDir(), "bench.json")
+	args := []string{"bench", "--model", model, "--methods", "forward,lora", "--tokens", "32", "--length", "8", "--runs", "1", "--threads", "1", "-q"}
+	table := must(t, append(args, "--json", path)...)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r app.BenchResult
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rows) != 2 || r.Rows[1].Key != "lora" || r.Tokens != 32 || r.Rows[1].TokensPS <= 0 {
+		t.Errorf("%s", b)
+	}
+	if _, err := os.Stat("/proc/self/status"); err == nil && (r.Rows[0].PrivateMB < 1 || r.Rows[1].PrivateMB < 1) {
+		t.Errorf("private memory of %g and %g MB", r.Rows[0].PrivateMB, r.Rows[1].PrivateMB)
+	}
+	if !strings.Contains(table, "graft forward") || !strings.Contains(table, "LoRA step") || !strings.Contains(table, "private MB") {
+		t.Errorf("the table is %s", table)
+	}
+	if out := must(t, append(args, "--memory=false", "--json", "-")...); json.Unmarshal([]byte(out), &r) != nil || len(r.Rows) != 2 {
+		t.Errorf("--json - prints %s", out)
 	}
 }
 

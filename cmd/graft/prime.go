@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,8 +12,8 @@ import (
 
 func primeCommand() *cobra.Command {
 	o := app.PrimeOptions{}
-	var how, head, adapter string
-	var quiet bool
+	var how, head, adapter, profile string
+	var quiet, dryRun bool
 	c := &cobra.Command{
 		Use:   "prime",
 		Short: "Prime an encoder for adapter tuning by meta-learning on source languages",
@@ -27,7 +28,18 @@ when the same command is given again.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Settings.Method, o.Head, o.Adapter = meta.Method(how), meta.Head(head), meta.AdapterStart(adapter)
 			o.Progress = reporter(quiet)
-			r, err := app.Prime(c.Context(), o)
+			if dryRun {
+				m, err := app.PrimeFootprint(o)
+				if err != nil {
+					return err
+				}
+				return m.Write(c.OutOrStdout())
+			}
+			var r *app.PrimeRecord
+			err := app.Profiled(c.Context(), profile, c.ErrOrStderr(), func(ctx context.Context) (err error) {
+				r, err = app.Prime(ctx, o)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -58,6 +70,8 @@ when the same command is given again.`,
 	f.StringVar(&adapter, "adapter", "learned", "the adapter at a task's start: learned, or fresh at each outer step")
 	f.BoolVar(&o.Embeddings, "embeddings", false, "train the embedding tables too")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of starting values and batches")
+	memoryFlags(f, &o.Memory, &dryRun)
+	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
 	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)

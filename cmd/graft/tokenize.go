@@ -70,7 +70,7 @@ type tokenizeOptions struct {
 
 // check finds flags that do not go together.
 func (o *tokenizeOptions) check(texts int) error {
-	o.Full = true
+	o.Full = o.overflow // else stop where the library does, at the limit
 	switch {
 	case o.MaxLength < 0:
 		return fmt.Errorf("--max-length is %d, less than 0", o.MaxLength)

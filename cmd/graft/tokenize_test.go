@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -104,6 +105,23 @@ func TestTokenizeAnswersLinesOfJSON(t *testing.T) {
 			if strings.Count(out, "\n") != 1 {
 				t.Errorf("%v on %q: not one line: %q", c.args, input, out)
 			}
+		}
+	}
+}
+
+// Without --stride the limit is also where the library stops reading a text: two texts longer than it count as equally
+// long, and the odd token is the second's. With it both are read to their ends, and the longer one keeps more.
+func TestTokenizeCutsAsTheLibrary(t *testing.T) {
+	dir := vocabFolder(t)
+	line := fmt.Sprintf(`{"text":%q,"pair":%q}`, strings.Repeat("a ", 30), strings.Repeat("b ", 20))
+	for _, c := range []struct {
+		args  []string
+		first int
+	}{{nil, 4}, {[]string{"--stride", "0"}, 5}} {
+		out, err := graftIn(line, append([]string{"tokenize", "--jsonl", "--max-length", "12", dir}, c.args...)...)
+		var got tokenLine
+		if err != nil || json.Unmarshal([]byte(out), &got) != nil || len(got.IDs) != 12 || got.IDs[c.first+1] != 3 {
+			t.Errorf("%v: %s, %v, want %d tokens of the first text", c.args, out, err, c.first)
 		}
 	}
 }

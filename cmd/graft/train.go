@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,7 +11,8 @@ import (
 
 func trainCommand() *cobra.Command {
 	o := app.TrainOptions{}
-	var quiet bool
+	var quiet, dryRun bool
+	var profile string
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train an adapter and a head on labelled sentences",
@@ -24,7 +26,18 @@ the same command is given again.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Progress = reporter(quiet)
-			r, err := app.Train(c.Context(), o)
+			if dryRun {
+				m, err := app.TrainFootprint(o)
+				if err != nil {
+					return err
+				}
+				return m.Write(c.OutOrStdout())
+			}
+			var r *app.TrainRecord
+			err := app.Profiled(c.Context(), profile, c.ErrOrStderr(), func(ctx context.Context) (err error) {
+				r, err = app.Train(ctx, o)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -53,6 +66,8 @@ the same command is given again.`,
 	f.Float64Var(&o.Clip, "clip", 1, "largest norm of the gradient; 0 clips nothing")
 	f.IntVar(&o.Patience, "patience", 0, "epochs without a better dev score before a rate is given up; 0 means never")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of starting values and order")
+	memoryFlags(f, &o.Memory, &dryRun)
+	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
 	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)

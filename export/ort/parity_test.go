@@ -17,6 +17,7 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 	"github.com/seed-aefebe89/graft/internal/testutil/sharing"
@@ -69,10 +70,21 @@ func encoders(t *testing.T) []encoder {
 		out = append(out, encoder{fmt.Sprintf("random/opset%d", opset), filepath.Join(dir, "model.onnx")})
 	}
 	out = append(out, disentangled(t)...)
+	ours, err := filepath.Glob(filepath.Join(root, "importer", "testdata", "encoders", "*", "*.onnx"))
+	if err != nil || len(ours) == 0 {
+		t.Fatalf("there is no encoder of our own: %v", err)
+	}
+	for _, f := range ours {
+		rel, _ := filepath.Rel(filepath.Join(root, "importer", "testdata"), f)
+		out = append(out, encoder{rel, f})
+	}
 	shared := filepath.Join(filepath.Dir(root), "shared")
 	for _, p := range []string{"fixtures/onnx/bert*/*.onnx", "fixtures/onnx/bert/*/*.onnx", "fixtures/onnx/xlm-roberta/*.onnx",
 		"fixtures/onnx/xlm-roberta/torch113/*.onnx", "fixtures/onnx/electra/*.onnx", "fixtures/onnx/distilbert/*.onnx",
-		"fixtures/onnx/distilbert/torch113/*.onnx", "fixtures/onnx/albert/*.onnx",
+		"fixtures/onnx/distilbert/torch113/*.onnx", "fixtures/onnx/albert/*.onnx", "fixtures/onnx-tools/bert/*.onnx",
+		"fixtures/onnx-tools/albert/*.onnx", "fixtures/onnx-tools/xlm-roberta/*.onnx", "fixtures/onnx-tools/of-fixtures/[abx]*.optimised.onnx",
+		"fixtures/onnx-tools/of-fixtures/bert.q*.onnx", "fixtures/onnx-tools/of-fixtures/bert.fp16-io32.onnx",
+		"fixtures/onnx/modernbert/*.onnx", "fixtures/onnx-tools/modernbert/*.onnx",
 		"fixtures/onnx/deberta-v2/*1[47].eager.onnx", "fixtures/onnx/deberta-v2/torch113/*17.eager.onnx",
 		"fixtures/onnx-tools/deberta-v2/*.onnx", "models/mini/model.onnx", "models/e5-small/onnx/model.onnx"} {
 		fs, _ := filepath.Glob(filepath.Join(shared, filepath.FromSlash(p)))
@@ -107,7 +119,15 @@ func TestForwardMatchesOnnxruntime(t *testing.T) {
 			for _, o := range m.Outputs {
 				names = append(names, o.Name)
 			}
-			s, err := ort.OpenFile(enc.path, m.File.Model, ort.Options{Threads: 1, Outputs: names})
+			o := ort.Options{Threads: 1, Outputs: names}
+			s, err := ort.OpenFile(enc.path, m.File.Model, o)
+			if quantised(enc) {
+				model, failed := importer.Dequantised(m.File.Model)
+				if failed != nil {
+					t.Fatal(failed)
+				}
+				s, err = ort.Open(model, o)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +158,7 @@ func TestForwardMatchesOnnxruntime(t *testing.T) {
 					}
 				}
 				t.Logf("%s: %.2g of the largest number", o.Name, diff/big)
-				if !(diff <= 1e-4*big) || big == 0 {
+				if !(diff <= tolerance(enc)*big) || big == 0 {
 					t.Errorf("output %q differs by %.2g of %.2g", o.Name, diff, big)
 				}
 			}
@@ -188,6 +208,9 @@ func TestExportedIsTrained(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if quantised(enc) { // activations that the file rounds are not rounded in training
+					slotted = unrounded(t, enc, slotted)
+				}
 				s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: []string{slotted.Logits}})
 				if err != nil {
 					t.Fatal(err)
@@ -212,7 +235,7 @@ func TestExportedIsTrained(t *testing.T) {
 				}
 				worst = max(worst, diff/big)
 				t.Logf("%.2g of the largest logit", diff/big)
-				if !(diff <= 1e-4*big) || big < 0.1 {
+				if !(diff <= tolerance(enc)*big) || big < 0.1 {
 					t.Errorf("the logits differ by %.2g of %.2g", diff, big)
 				}
 			})
@@ -220,6 +243,47 @@ func TestExportedIsTrained(t *testing.T) {
 		m.Close()
 	}
 	t.Logf("largest difference %.2g of the largest logit", worst)
+}
+
+// quantised tells whether an encoder's activations are rounded.
+func quantised(e encoder) bool { return strings.Contains(e.name, "bert.q") }
+
+// tolerance of a comparison with onnxruntime, relative to the largest number: 1e-4, and more where onnxruntime computes
+// in half precision, which has 2⁻¹¹ of each number.
+func tolerance(e encoder) float64 {
+	if strings.Contains(e.name, "fp16") {
+		return 1e-2
+	}
+	return 1e-4
+}
+
+// unrounded is a slotted graph without its quantised operators.
+func unrounded(t *testing.T, e encoder, s *export.Slotted) *export.Slotted {
+	t.Helper()
+	dir := t.TempDir()
+	base, err := os.ReadFile(e.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Model.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{filepath.Base(e.path): base, "slotted.onnx": b} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := onnx.Open(filepath.Join(dir, "slotted.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	m, err := importer.Dequantised(f.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &export.Slotted{Model: m, Folder: dir, Logits: s.Logits}
 }
 
 func b2i(b bool) int {
@@ -320,7 +384,13 @@ func TestSlottedGraphIsTheBase(t *testing.T) {
 				for i, v := range want[o].Data {
 					worst = math.Max(worst, math.Abs(float64(v-got[o].Data[i])))
 				}
-				if worst != 0 || len(want[o].Data) == 0 {
+				// A fused operator and what it is written out in round differently, some dozen times on the way.
+				// Of half precision onnxruntime chooses by the nodes around which steps it computes in float32.
+				bound := 1e-5 * float64(b2i(slotted.Expanded > 0))
+				if strings.Contains(enc.name, "fp16") {
+					bound = tolerance(enc)
+				}
+				if worst > bound || len(want[o].Data) == 0 {
 					t.Errorf("output %q differs by %.2g", o, worst)
 				}
 			}

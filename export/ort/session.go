@@ -169,7 +169,8 @@ func (s *Session) Run(ctx context.Context, b *Batch, a *Adapter) (map[string]Out
 	}
 	defer func() {
 		for _, v := range out {
-			if v != nil {
+			// The binding gives a nil tensor for an output in half precision, which it cannot hold.
+			if t, custom := v.(*ort.CustomDataTensor); v != nil && !(custom && t == nil) {
 				v.Destroy()
 			}
 		}

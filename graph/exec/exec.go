@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	G "gorgonia.org/gorgonia"
@@ -13,6 +14,8 @@ import (
 
 // Exec runs a Plan on one device with memory of its own. It serves one goroutine at a time.
 type Exec struct {
+	Thread int // the number that a Profile shows the executor's work under
+
 	plan     *Plan
 	kernels  kernel.Kernels
 	arena    []float32
@@ -70,20 +73,13 @@ func (e *Exec) Feed(n *G.Node, t kernel.Tensor) error {
 	if !ok || n.Op() != nil {
 		return fmt.Errorf("exec: %q is no leaf of the plan", n.Name())
 	}
-	c := e.capacity[i]
-	if len(t.Shape) != len(c) {
-		return fmt.Errorf("exec: feeding %q: shape %v, want at most %v", n.Name(), t.Shape, c)
-	}
-	size := 1
-	for d := range c {
-		if t.Shape[d] > c[d] {
-			return fmt.Errorf("exec: feeding %q: shape %v, want at most %v", n.Name(), t.Shape, c)
-		}
-		size *= t.Shape[d]
+	size, err := fits(n, t.Shape, e.capacity[i])
+	if err != nil {
+		return err
 	}
 	isInt := n.Dtype() == tensor.Int32
 	if isInt && len(t.I32) < size || !isInt && len(t.F32) < size {
-		return fmt.Errorf("exec: feeding %q: too few elements of type %v for shape %v", n.Name(), n.Dtype(), t.Shape)
+		return fmt.Errorf("exec: feeding %q: too few elements of type %v for shape %v", n.Name(), n.Dtype(), slices.Clone(t.Shape))
 	}
 	v := &e.values[i]
 	if !tensor.Shape(v.Shape).Eq(t.Shape) || !e.fed[i] {
@@ -95,6 +91,21 @@ func (e *Exec) Feed(n *G.Node, t kernel.Tensor) error {
 	return nil
 }
 
+// fits returns the number of elements of a leaf's live shape, an error where that is beyond the capacity. The caller's
+// shape may live on its stack, so that what goes into an error is a copy.
+func fits(n *G.Node, shape []int, capacity tensor.Shape) (size int, err error) {
+	size = 1
+	ok := len(shape) == len(capacity)
+	for d := 0; ok && d < len(shape); d++ {
+		ok = shape[d] <= capacity[d]
+		size *= shape[d]
+	}
+	if !ok {
+		return 0, fmt.Errorf("exec: feeding %q: shape %v, want at most %v", n.Name(), slices.Clone(shape), capacity)
+	}
+	return size, nil
+}
+
 // Run computes the plan's roots from what has been fed. It stops between two operators when ctx ends, with the
 // context's error; the values are then undefined.
 func (e *Exec) Run(ctx context.Context) error {
@@ -103,22 +114,31 @@ func (e *Exec) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if p := profileOf(ctx); p != nil {
+		return e.runProfiled(ctx, p)
+	}
 	for i := range e.plan.steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s := &e.plan.steps[i]
-		if e.plan.slots[s.out].kind == view {
-			e.slice(s)
-			continue
-		}
-		in := e.in[i]
-		for j, k := range s.in {
-			in[j] = e.values[k]
-		}
-		s.op.Run(e.kernels, e.values[s.out], in)
+		e.step(i)
 	}
 	return nil
+}
+
+// step computes one operator and returns its operands.
+func (e *Exec) step(i int) (out kernel.Tensor, in []kernel.Tensor) {
+	s := &e.plan.steps[i]
+	if e.plan.slots[s.out].kind == view {
+		e.slice(s)
+		return e.values[s.out], nil
+	}
+	in = e.in[i]
+	for j, k := range s.in {
+		in[j] = e.values[k]
+	}
+	s.op.Run(e.kernels, e.values[s.out], in)
+	return e.values[s.out], in
 }
 
 // slice points a view's value into what it is a part of.
@@ -161,6 +181,9 @@ func (e *Exec) infer() error {
 	e.stale = false
 	return nil
 }
+
+// ArenaBytes is the memory that the executor has for intermediate values.
+func (e *Exec) ArenaBytes() int { return 4 * len(e.arena) }
 
 // Value returns a root's value after Run. It shares the Exec's memory and holds until the next Run.
 func (e *Exec) Value(n *G.Node) (kernel.Tensor, error) {

@@ -45,7 +45,7 @@ func build(t testing.TB) *net {
 		return x
 	}
 	q := ok(op.Linear(n.x, n.w, nil, false))
-	a := ok(op.Attention(q, n.x, q, n.bounds, 2, 0.5))
+	a := ok(op.Attention(q, n.x, q, n.bounds, nil, kernel.Attention{Heads: 2, Scale: 0.5}))
 	h := ok(op.LayerNorm(a, n.x, n.gamma, n.beta, 1e-5))
 	h = ok(op.Add(ok(op.Activate(h, kernel.GELU)), h))
 	n.out = ok(op.Linear(h, n.w, n.beta, true))

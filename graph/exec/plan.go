@@ -4,7 +4,9 @@
 package exec
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -52,9 +54,14 @@ const (
 // alignment of arena offsets: 16 float32, a cache line.
 const alignment = 16
 
-// NewPlan plans the computation of roots. Every operator must be one of graph/op's.
+// NewPlan plans the computation of roots, in the order in which the nodes were added to the graph. Every operator must
+// be one of graph/op's.
+//
+// That order takes each gradient when the backward pass comes by, so that what it is computed from is soon free, and
+// computes what op.GradAgain adds in the place that it was added for.
 func NewPlan(roots ...*G.Node) (*Plan, error) {
 	order := op.Sort(roots...)
+	slices.SortFunc(order, func(a, b *G.Node) int { return cmp.Compare(a.ID(), b.ID()) })
 	p := &Plan{index: make(map[*G.Node]int, len(order)), slots: make([]slot, len(order))}
 	last := make([]int, len(order)) // position of the last use of each slot's buffer
 	const forever = int(^uint(0) >> 1)
@@ -73,7 +80,10 @@ func NewPlan(roots ...*G.Node) (*Plan, error) {
 		}
 		p.slots[i].kind = owned
 		for _, c := range op.Inputs(n) {
-			j := p.index[c]
+			j, ok := p.index[c]
+			if !ok {
+				return nil, fmt.Errorf("exec: %v was added to the graph before its input %v", o, c)
+			}
 			inputs[i] = append(inputs[i], j)
 			last[p.slots[j].base] = i
 		}
@@ -146,6 +156,12 @@ func round(n int) int { return (n + alignment - 1) / alignment * alignment }
 
 // Leaves returns the nodes that a run must be fed.
 func (p *Plan) Leaves() G.Nodes { return p.leaves }
+
+// Takes tells whether n is one of Leaves.
+func (p *Plan) Takes(n *G.Node) bool {
+	i, ok := p.index[n]
+	return ok && p.slots[i].kind == leaf
+}
 
 // Steps is the number of operators of a run.
 func (p *Plan) Steps() int { return len(p.steps) }

@@ -39,6 +39,8 @@ type Kernels interface {
 	AddRow(out, x, row Tensor)
 	// MulRow computes out[i,j] = x[i,j]·row[j]. out may be x.
 	MulRow(out, x, row Tensor)
+	// CopyColumns computes out[i,to+j] = x[i,from+j] for 0 ≤ j < n, and leaves out's other columns as they are.
+	CopyColumns(out, x Tensor, to, from, n int)
 
 	// Activate computes out = f(x), element by element. out may be x.
 	Activate(out, x Tensor, f Activation)
@@ -64,17 +66,23 @@ type Kernels interface {
 	// RowsGrad computes dx[r] = Σ over i with idx[i] = r of dy[i]; other rows are zero.
 	RowsGrad(dx, idx, dy Tensor)
 
+	// Rotary turns pairs of columns of each head: out = (a·cos − b·sin, b·cos + a·sin) for x = (a, b), with the angles of
+	// the row. x is [T, Heads·d] for an even d, cos and sin are [T, d/2]. out may be x.
+	Rotary(out, x, cos, sin Tensor, o Rotary)
+
 	// Attention computes, for each sequence s (rows bounds[s] to bounds[s+1]) and each head h (columns h·d to h·d+d of
-	// q, k and v, all [T, Heads·d]), out = softmax(Scale·q·kᵀ)·v. bounds is int32 [sequences+1], rising from 0; rows that
-	// lie in no sequence come out as zero, in the gradient too.
+	// q, k and v, all [T, Heads·d]), out = softmax(Scale·q·kᵀ + b)·v with b[i,j] = o.Bias[j−i+L−1, h]. bounds is int32
+	// [sequences+1], rising from 0; rows that lie in no sequence come out as zero, in the gradient too.
 	Attention(out, q, k, v, bounds Tensor, o Attention)
 	// AttentionGrad computes the gradients of q, k and v into out[3,T,Heads·d], recomputing the probabilities.
 	AttentionGrad(out, q, k, v, bounds, dy Tensor, o Attention)
+	// AttentionBiasGrad computes the gradient of o.Bias into out, of its shape.
+	AttentionBiasGrad(out, q, k, v, bounds, dy Tensor, o Attention)
 	// RelativeAttention is Attention with terms of relative positions in its scores (He et al. 2021): for query i and key j
 	// of a sequence, Scale·(q_i·k_j + q_i·Keys.X[Keys.Rows(i−j)] + Queries.X[Queries.Rows(i−j)]·k_j).
 	RelativeAttention(out, q, k, v, bounds Tensor, r Relative, o Attention)
-	// RelativeAttentionGrad computes the gradients of q, k and v into out[3,T,Heads·d] and those of Keys.X and Queries.X into
-	// keys and queries, each of which may be empty.
+	// RelativeAttentionGrad computes the gradients of q, k and v into the elements of out, as if it were [3,T,Heads·d], and
+	// those of Keys.X and Queries.X into keys and queries, each of which may be empty.
 	RelativeAttentionGrad(out, keys, queries, q, k, v, bounds Tensor, r Relative, dy Tensor, o Attention)
 
 	// CrossEntropy computes out[0] = weight[0] · Σ_t −log softmax(logits[t])[labels[t]] over the rows whose label is
@@ -103,8 +111,27 @@ type MatMul struct {
 
 // Attention are the options of Kernels.Attention.
 type Attention struct {
+	Heads  int
+	Scale  float32
+	Window int    // > 0: a token sees those tokens alone that are at most so many places away
+	Bias   Tensor // [2L−1, Heads], or empty: what is added to a score, by key − query from −(L−1) on; no sequence passes L
+}
+
+// Keys are the keys from lo to hi−1 that any of the queries from i to end−1 sees, in a sequence of n tokens.
+func (o Attention) Keys(i, end, n int) (lo, hi int) {
+	if o.Window == 0 {
+		return 0, n
+	}
+	return max(0, i-o.Window), min(n, end+o.Window)
+}
+
+// Rotary are the options of Kernels.Rotary.
+type Rotary struct {
 	Heads int
-	Scale float32
+	// Interleaved pairs the columns 2i and 2i+1 of a head (Su et al. 2021), else i and i+d/2 are a pair.
+	Interleaved bool
+	// Inverse turns the other way round.
+	Inverse bool
 }
 
 // AdamW are the options of Kernels.AdamW. With t counted from 1, and gradients multiplied by GradScale first:

@@ -25,6 +25,7 @@ func AddMatMul(c, a, b *G.Node, transB bool, alpha float32) (*G.Node, error) {
 		}
 		k.MatMul(out, in[1], in[2], kernel.MatMul{TransB: transB, Alpha: alpha, Accumulate: true})
 	}
+	o.flops = func(out kernel.Tensor, in []kernel.Tensor) float64 { return productFlops(out, in[1], false) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
 		r, err := productGrad(in[1:], g, need[1:], false, transB, alpha)
 		return append(G.Nodes{g}, r...), err

@@ -45,5 +45,19 @@ func crossEntropyGrad(logits, labels, weight, dy *G.Node) (*G.Node, error) {
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.CrossEntropyGrad(out, in[0], in[1], in[2], in[3])
 	}
+	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
+		var e parts
+		logits, labels := in[0], in[1]
+		p := e.of(func() (*G.Node, error) { return Probabilities(logits) })
+		labelled := e.of(func() (*G.Node, error) { return Labelled(labels, logits) })
+		truth := e.of(func() (*G.Node, error) { return OneHot(labels, logits) })
+		s := e.mul(in[2], in[3])
+		s = e.of(func() (*G.Node, error) { return Spread(s, logits) })
+		d := e.mul(s, e.sub(e.mul(labelled, p), truth))
+		if e.err != nil {
+			return nil, e.err
+		}
+		return byParts(G.Nodes{d}, G.Nodes{g}, in, need)
+	}
 	return apply(o, logits, labels, weight, dy)
 }

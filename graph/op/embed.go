@@ -18,7 +18,7 @@ func Embed(tables, ids G.Nodes) (*G.Node, error) {
 	if n == 0 || len(ids) != n {
 		return nil, fmt.Errorf("embed: %d tables but %d index vectors", n, len(ids))
 	}
-	o := &Op{name: "Embed", attrs: fmt.Sprint(n)}
+	o := &Op{name: "Embed", attrs: fmt.Sprint(n), lookups: n}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		for i := range n {
 			if len(in[i]) != 2 || in[i][1] != in[0][1] {
@@ -44,10 +44,26 @@ func Embed(tables, ids G.Nodes) (*G.Node, error) {
 	return apply(o, append(append(G.Nodes{}, tables...), ids...)...)
 }
 
+// RowGradient tells whether n is the dense gradient of a table that tokens are looked up in, and what it is the sum of:
+// row i of rows [T,H] belongs to row ids[i] of the table, ids int32 [T]. Who adds gradients up anyway needs no dense one.
+func RowGradient(n *G.Node) (ids, rows *G.Node, ok bool) {
+	if o, is := n.Op().(*Op); !is || o.name != embedGradName {
+		return nil, nil, false
+	}
+	in := Inputs(n)
+	return in[0], in[1], true
+}
+
+const embedGradName = "EmbedGrad"
+
 // embedGrad is [v,H]: the gradient of a table of v rows.
 func embedGrad(ids, dy *G.Node, v int) (*G.Node, error) {
-	o := &Op{name: "EmbedGrad", attrs: fmt.Sprint(v)}
+	o := &Op{name: embedGradName, attrs: fmt.Sprint(v)}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) { return append(dst, v, in[1][1]), nil }
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.EmbedGrad(out, in[0], in[1]) }
+	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
+		ddy, err := Embed(G.Nodes{g}, in[:1])
+		return G.Nodes{nil, ddy}, err
+	}
 	return apply(o, ids, dy)
 }

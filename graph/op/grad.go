@@ -6,126 +6,144 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Inputs returns the inputs of a node in the operator's order.
-func Inputs(n *G.Node) G.Nodes {
-	it := n.Graph().From(n.ID())
-	var r G.Nodes
-	for it != nil && it.Next() {
-		r = append(r, it.Node().(*G.Node))
-	}
-	return r
-}
-
-// Sort returns the nodes that roots depend on, inputs before their users, in an order that depends on the graph alone.
-func Sort(roots ...*G.Node) G.Nodes {
-	seen := map[*G.Node]bool{}
-	var order G.Nodes
-	type frame struct {
-		n  *G.Node
-		in G.Nodes
-	}
-	for _, r := range roots {
-		if seen[r] {
-			continue
-		}
-		seen[r] = true
-		stack := []frame{{r, Inputs(r)}}
-		for len(stack) > 0 {
-			top := &stack[len(stack)-1]
-			if len(top.in) == 0 {
-				order = append(order, top.n)
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			c := top.in[0]
-			top.in = top.in[1:]
-			if !seen[c] {
-				seen[c] = true
-				stack = append(stack, frame{c, Inputs(c)})
-			}
-		}
-	}
-	return order
-}
-
 // Grad adds the nodes of Σ_i ⟨seeds[i], ∂ys[i]/∂w⟩ for each w of wrt, in reverse mode, and returns them. seeds[i] has
 // the shape of ys[i].
 //
 // It is used in place of gorgonia.Grad, which keeps a derivative at each node and is silently wrong when called twice
-// on one graph. Grad may be called any number of times, also on its own results as far as the operators' gradients are
-// differentiable, and adds only what wrt asks for. A w that ys do not depend on is an error.
+// on one graph. Grad may be called any number of times, also on its own results: the gradient operators have gradients
+// themselves, to any order. It adds only what wrt asks for. A w that ys depend on only by steps, such as the sign in
+// ReLU's slope, has a gradient of zeros; one that ys do not depend on at all is an error.
 func Grad(ys, seeds, wrt G.Nodes) (G.Nodes, error) {
+	return (&walk{}).gradients(ys, seeds, wrt)
+}
+
+// GradAgain is Grad that computes those nodes anew for which again returns true, instead of keeping their values from
+// the forward pass for the backward pass (Chen et al. 2016, "Training deep nets with sublinear memory cost"). What the
+// gradient of a node needs is computed when the walk gets there, from the nearest nodes that are kept. The gradients
+// are the same, bit for bit.
+func GradAgain(ys, seeds, wrt G.Nodes, again func(*G.Node) bool) (G.Nodes, error) {
+	return (&walk{again: again, copies: map[*G.Node]*G.Node{}}).gradients(ys, seeds, wrt)
+}
+
+// walk is one reverse walk over a graph.
+type walk struct {
+	floor map[*G.Node]bool // nodes that count as independent of one another and of what is below them
+
+	again  func(*G.Node) bool
+	copies map[*G.Node]*G.Node // of the nodes that are computed anew
+
+	need    map[*G.Node]bool    // a wrt, or depends on one
+	acc     map[*G.Node]*G.Node // the gradient so far
+	reached map[*G.Node]bool    // the outputs depend on the node
+}
+
+// gradients are run's results, with zeros for a wrt that has no gradient although the outputs depend on it.
+func (w *walk) gradients(ys, seeds, wrt G.Nodes) (G.Nodes, error) {
 	if len(ys) != len(seeds) {
 		return nil, fmt.Errorf("grad: %d outputs but %d seeds", len(ys), len(seeds))
 	}
-	order := Sort(ys...)
-	need := make(map[*G.Node]bool, len(order))
-	for _, w := range wrt {
-		need[w] = true
+	if err := w.run(ys, seeds, wrt); err != nil {
+		return nil, err
 	}
-	wants := func(n *G.Node) (in G.Nodes, which []bool, any bool) {
-		o, ok := n.Op().(*Op)
-		if !ok {
-			return nil, nil, false
+	out := make(G.Nodes, len(wrt))
+	for i, x := range wrt {
+		if out[i] = w.acc[x]; out[i] != nil {
+			continue
 		}
-		in = Inputs(n)
-		which = o.DiffWRT(len(in))
-		if o.diff == nil { // an operator without a gradient is an error only where one is asked for
-			for i := range which {
-				which[i] = true
-			}
+		if !w.reached[x] {
+			return nil, fmt.Errorf("grad: the outputs do not depend on %q", x.Name())
 		}
-		for i, c := range in {
-			which[i] = which[i] && need[c]
-			any = any || which[i]
+		var err error
+		if out[i], err = Zeros(x); err != nil {
+			return nil, err
 		}
-		return in, which, any
+		w.acc[x] = out[i]
+	}
+	return out, nil
+}
+
+// run walks from ys to wrt.
+func (w *walk) run(ys, seeds, wrt G.Nodes) error {
+	order := sortAbove(w.floor, ys)
+	w.need, w.acc, w.reached = make(map[*G.Node]bool, len(order)), make(map[*G.Node]*G.Node, len(order)), make(map[*G.Node]bool, len(order))
+	for _, x := range wrt {
+		w.need[x] = true
 	}
 	for _, n := range order {
-		if _, _, any := wants(n); any {
-			need[n] = true
+		if _, _, any := w.wants(n); any {
+			w.need[n] = true
 		}
-	}
-	acc := make(map[*G.Node]*G.Node, len(order))
-	add := func(n, g *G.Node) (err error) {
-		if old := acc[n]; old != nil {
-			g, err = Add(old, g)
-		}
-		acc[n] = g
-		return err
 	}
 	for i, y := range ys {
-		if err := add(y, seeds[i]); err != nil {
-			return nil, err
+		if err := w.add(y, seeds[i]); err != nil {
+			return err
 		}
 	}
 	for i := len(order) - 1; i >= 0; i-- {
-		n := order[i]
-		g := acc[n]
-		if g == nil || !need[n] {
-			continue
-		}
-		in, which, any := wants(n)
-		if !any {
-			continue
-		}
-		gs, err := n.Op().(*Op).symDiff(in, n, g, which)
-		if err != nil {
-			return nil, fmt.Errorf("gradient of %v: %w", n.Op(), err)
-		}
-		for j, c := range in {
-			if which[j] && gs[j] != nil {
-				if err := add(c, gs[j]); err != nil {
-					return nil, err
-				}
+		if n := order[i]; w.reached[n] && w.need[n] {
+			if err := w.step(n); err != nil {
+				return err
 			}
 		}
 	}
-	out := make(G.Nodes, len(wrt))
-	for i, w := range wrt {
-		if out[i] = acc[w]; out[i] == nil {
-			return nil, fmt.Errorf("grad: the outputs do not depend on %q", w.Name())
+	return nil
+}
+
+// wants returns the inputs of a node, and which of them have a gradient that is wanted.
+func (w *walk) wants(n *G.Node) (in G.Nodes, which []bool, any bool) {
+	o, ok := n.Op().(*Op)
+	if !ok || w.floor[n] {
+		return nil, nil, false
+	}
+	in = Inputs(n)
+	which = o.DiffWRT(len(in))
+	if o.diff == nil { // an operator without a gradient is an error only where one is asked for
+		for i := range which {
+			which[i] = true
 		}
 	}
-	return out, nil
+	for i, c := range in {
+		which[i] = which[i] && w.need[c]
+		any = any || which[i]
+	}
+	return in, which, any
+}
+
+// add adds g to the gradient of n.
+func (w *walk) add(n, g *G.Node) (err error) {
+	w.reached[n] = true
+	if g == nil {
+		return nil
+	}
+	if old := w.acc[n]; old != nil {
+		g, err = joined(old, g)
+	}
+	w.acc[n] = g
+	return err
+}
+
+// step takes the gradient of a node to its inputs.
+func (w *walk) step(n *G.Node) error {
+	in, which, any := w.wants(n)
+	if !any {
+		return nil
+	}
+	gs := make(G.Nodes, len(in))
+	if g := w.acc[n]; g != nil {
+		kept, out, err := w.kept(in, n)
+		if err != nil {
+			return err
+		}
+		if gs, err = n.Op().(*Op).symDiff(kept, out, g, which); err != nil {
+			return fmt.Errorf("gradient of %v: %w", n.Op(), err)
+		}
+	}
+	for j, c := range in {
+		if which[j] {
+			if err := w.add(c, gs[j]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

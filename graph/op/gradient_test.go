@@ -20,6 +20,7 @@ import (
 type input struct {
 	node  *G.Node
 	value kernel.Tensor
+	fixed bool
 }
 
 // trial is a small graph: inputs and an output.
@@ -41,7 +42,7 @@ func (c *trial) leaf(name string, v kernel.Tensor) *G.Node {
 		dt = tensor.Int32
 	}
 	n := G.NewTensor(c.g, dt, len(v.Shape), G.WithShape(v.Shape...), G.WithName(name))
-	c.in = append(c.in, &input{n, v})
+	c.in = append(c.in, &input{node: n, value: v})
 	return n
 }
 
@@ -55,7 +56,27 @@ func (c *trial) random(shape ...int) kernel.Tensor {
 
 // float adds an input of random numbers, ints one of given integers.
 func (c *trial) float(name string, shape ...int) *G.Node { return c.leaf(name, c.random(shape...)) }
-func (c *trial) ints(name string, x ...int32) *G.Node    { return c.leaf(name, kernel.I32(x, len(x))) }
+func (c *trial) frozen(name string, v kernel.Tensor) *G.Node {
+	n := c.leaf(name, v)
+	c.in[len(c.in)-1].fixed = true
+	return n
+}
+func (c *trial) ints(name string, x ...int32) *G.Node { return c.leaf(name, kernel.I32(x, len(x))) }
+
+// constant adds an input that nothing is differentiated by.
+func (c *trial) constant(name string, shape ...int) *G.Node {
+	return c.frozen(name, c.random(shape...))
+}
+
+// wrt are the inputs that gradients are asked for.
+func (c *trial) wrt() (in []*input, nodes G.Nodes) {
+	for _, x := range c.in {
+		if x.value.F32 != nil && !x.fixed {
+			in, nodes = append(in, x), append(nodes, x.node)
+		}
+	}
+	return in, nodes
+}
 
 func (c *trial) ok(n *G.Node, err error) *G.Node {
 	c.t.Helper()
@@ -96,8 +117,15 @@ var operators = map[string]func(c *trial) *G.Node{
 	"MulRow":    func(c *trial) *G.Node { return c.ok(op.MulRow(c.float("x", 5, 3), c.float("row", 3))) },
 	"GELU":      func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.GELU)) },
 	"GELU tanh": func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.GELUTanh)) },
-	"SiLU":      func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.SiLU)) },
-	"Tanh":      func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.Tanh)) },
+	"ReLU": func(c *trial) *G.Node { // away from the kink
+		x := c.random(5, 3)
+		for i, v := range x.F32 {
+			x.F32[i] = v + float32(math.Copysign(0.5, float64(v)))
+		}
+		return c.ok(op.Activate(c.leaf("x", x), kernel.ReLU))
+	},
+	"SiLU": func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.SiLU)) },
+	"Tanh": func(c *trial) *G.Node { return c.ok(op.Activate(c.float("x", 5, 3), kernel.Tanh)) },
 	"LayerNorm": func(c *trial) *G.Node {
 		return c.ok(op.LayerNorm(c.float("x", 4, 6), nil, c.float("gamma", 6), c.float("beta", 6), 1e-5))
 	},
@@ -118,15 +146,73 @@ var operators = map[string]func(c *trial) *G.Node{
 			op.Positions{}, op.Positions{X: c.float("queries", 2, 6), Rows: c.ints("query rows", 0, 0, 0, 0, 1, 1, 1)}, 1, 0.6))
 	},
 	"Attention": func(c *trial) *G.Node {
-		return c.ok(op.Attention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, 0.6))
+		return c.ok(op.Attention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7), nil,
+			kernel.Attention{Heads: 2, Scale: 0.6}))
+	},
+	"Attention in a window": func(c *trial) *G.Node {
+		return c.ok(op.Attention(c.float("q", 9, 6), c.float("k", 9, 6), c.float("v", 9, 6), c.ints("bounds", 0, 6, 7, 9), nil,
+			kernel.Attention{Heads: 2, Scale: 0.6, Window: 2}))
+	},
+	"Attention with a bias": func(c *trial) *G.Node {
+		return c.ok(op.Attention(c.float("q", 9, 6), c.float("k", 9, 6), c.float("v", 9, 6), c.ints("bounds", 0, 6, 7, 9),
+			c.float("bias", 13, 2), kernel.Attention{Heads: 2, Scale: 0.6}))
+	},
+	"Rotary": func(c *trial) *G.Node {
+		return c.ok(op.Rotary(c.float("x", 5, 12), c.frozen("cos", c.random(5, 3)), c.frozen("sin", c.random(5, 3)), kernel.Rotary{Heads: 2}))
+	},
+	"Rotary interleaved": func(c *trial) *G.Node {
+		return c.ok(op.Rotary(c.float("x", 5, 12), c.frozen("cos", c.random(5, 3)), c.frozen("sin", c.random(5, 3)),
+			kernel.Rotary{Heads: 2, Interleaved: true, Inverse: true}))
+	},
+	"Columns": func(c *trial) *G.Node {
+		x := c.float("x", 5, 9)
+		a, b := c.ok(op.Columns(x, 0, 3)), c.ok(op.Columns(x, 6, 3))
+		return c.ok(op.Mul(c.ok(op.Mul(a, b)), c.ok(op.Columns(x, 2, 3))))
+	},
+	"Join": func(c *trial) *G.Node {
+		return c.ok(op.Join(9, []int{5, 1}, G.Nodes{c.float("a", 4, 3), c.float("b", 4, 2)}))
 	},
 	"Embed": func(c *trial) *G.Node {
 		return c.ok(op.Embed(G.Nodes{c.float("words", 5, 3), c.float("types", 2, 3)}, G.Nodes{c.ints("ids", 4, 0, 4, 2), c.ints("type ids", 0, 1, 1, 1)}))
 	},
 	"Rows": func(c *trial) *G.Node { return c.ok(op.Rows(c.float("x", 5, 3), c.ints("index", 3, 0, 3))) },
 	"CrossEntropy": func(c *trial) *G.Node {
-		w := c.leaf("weight", kernel.F32([]float32{0.3}, 1))
+		w := c.frozen("weight", kernel.F32([]float32{0.3}, 1))
 		return c.ok(op.CrossEntropy(c.float("logits", 4, 3), c.ints("labels", 2, -1, 0, 1), w))
+	},
+	"RowSum":       func(c *trial) *G.Node { return c.ok(op.RowSum(c.float("x", 5, 3))) },
+	"ColSum":       func(c *trial) *G.Node { return c.ok(op.ColSum(c.float("x", 5, 3))) },
+	"RepeatColumn": func(c *trial) *G.Node { return c.ok(op.RepeatColumn(c.float("c", 5), c.constant("like", 5, 3))) },
+	"RepeatRow":    func(c *trial) *G.Node { return c.ok(op.RepeatRow(c.constant("like", 5, 3), c.float("row", 3))) },
+	"Total":        func(c *trial) *G.Node { return c.ok(op.Total(c.float("x", 5, 3))) },
+	"Spread":       func(c *trial) *G.Node { return c.ok(op.Spread(c.float("s", 1), c.constant("like", 5, 3))) },
+	"Shift":        func(c *trial) *G.Node { return c.ok(op.Shift(c.float("x", 5, 3), 0.7)) },
+	"Exp":          func(c *trial) *G.Node { return c.ok(op.Exp(c.float("x", 5, 3))) },
+	"InvSqrt": func(c *trial) *G.Node {
+		x := c.random(5, 3)
+		for i, v := range x.F32 {
+			x.F32[i] = 1 + v*v
+		}
+		return c.ok(op.InvSqrt(c.leaf("x", x)))
+	},
+	"Probabilities": func(c *trial) *G.Node { return c.ok(op.Probabilities(c.float("x", 5, 3))) },
+	"Part":          func(c *trial) *G.Node { return c.ok(op.Part(c.float("x", 3, 2, 4), 1)) },
+	"Scores": func(c *trial) *G.Node {
+		return c.ok(op.Scores(c.float("a", 7, 6), c.float("b", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, 0, 0.6, -3))
+	},
+	"Mix": func(c *trial) *G.Node {
+		return c.ok(op.Mix(c.float("p", 14, 7), c.float("x", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, false, 0.6))
+	},
+	"Mix trans": func(c *trial) *G.Node {
+		return c.ok(op.Mix(c.float("p", 14, 7), c.float("x", 7, 6), c.ints("bounds", 0, 4, 5, 7), 2, true, 1.2))
+	},
+	"Attention of one value": func(c *trial) *G.Node {
+		x := c.float("x", 5, 4)
+		return c.ok(op.Attention(x, x, x, c.ints("bounds", 0, 3, 5), nil, kernel.Attention{Heads: 2, Scale: 0.6}))
+	},
+	"LayerNorm with itself": func(c *trial) *G.Node {
+		x := c.float("x", 4, 6)
+		return c.ok(op.LayerNorm(x, x, c.float("gamma", 6), c.float("beta", 6), 1e-5))
 	},
 	"a value used twice": func(c *trial) *G.Node {
 		x, w := c.float("x", 4, 4), c.float("w", 4, 4)
@@ -143,17 +229,8 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 			for seed := range uint64(5) {
 				c := newTrial(t, seed+1)
 				c.out = build(c)
+				wrt, nodes := c.wrt()
 				seedNode := c.leaf("seed", c.random(c.out.Shape()...))
-				var wrt []*input
-				for _, in := range c.in[:len(c.in)-1] {
-					if in.value.F32 != nil && in.node.Name() != "weight" {
-						wrt = append(wrt, in)
-					}
-				}
-				var nodes G.Nodes
-				for _, in := range wrt {
-					nodes = append(nodes, in.node)
-				}
 				grads, err := op.Grad(G.Nodes{c.out}, G.Nodes{seedNode}, nodes)
 				if err != nil {
 					t.Fatal(err)
@@ -274,6 +351,22 @@ func TestOnlyWhatIsAskedForIsAdded(t *testing.T) {
 	}
 }
 
+// The gradients of the parts of a value are put side by side, not added up.
+func TestGradientsOfColumnsAreJoined(t *testing.T) {
+	c := newTrial(t, 1)
+	x := c.float("x", 5, 6)
+	y := c.ok(op.Mul(c.ok(op.Columns(x, 0, 3)), c.ok(op.Columns(x, 3, 3))))
+	g, err := op.Grad(G.Nodes{y}, G.Nodes{c.leaf("seed", c.random(5, 3))}, G.Nodes{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range op.Sort(g...) {
+		if o, ok := n.Op().(*op.Op); ok && o.Name() == "Add" {
+			t.Error("the gradients are added")
+		}
+	}
+}
+
 func TestMisuseIsAnError(t *testing.T) {
 	c := newTrial(t, 1)
 	x, w, v := c.float("x", 5, 4), c.float("w", 3, 4), c.float("v", 4)
@@ -284,17 +377,25 @@ func TestMisuseIsAnError(t *testing.T) {
 		"missing":          func() (*G.Node, error) { return op.Add(x, nil) },
 		"differ in shape":  func() (*G.Node, error) { return op.Add(x, w) },
 		"does not fit":     func() (*G.Node, error) { return op.MulRow(x, c.float("u", 3)) },
-		"heads":            func() (*G.Node, error) { return op.Attention(x, x, x, idx, 3, 1) },
+		"heads":            func() (*G.Node, error) { return op.Attention(x, x, x, idx, nil, kernel.Attention{Heads: 3, Scale: 1}) },
+		"no columns":       func() (*G.Node, error) { return op.Columns(x, 2, 3) },
+		"overlap":          func() (*G.Node, error) { return op.Join(8, []int{0, 3}, G.Nodes{x, x}) },
+		"at column 1":      func() (*G.Node, error) { return op.Join(4, []int{1}, G.Nodes{x}) },
+		"the angles":       func() (*G.Node, error) { return op.Rotary(x, w, w, kernel.Rotary{Heads: 2}) },
+		"the window": func() (*G.Node, error) {
+			return op.Attention(x, x, x, idx, nil, kernel.Attention{Heads: 2, Window: -1})
+		},
+		"bias has shape": func() (*G.Node, error) { return op.Attention(x, x, x, idx, x, kernel.Attention{Heads: 2}) },
+		"no part 3":      func() (*G.Node, error) { return op.Part(w, 3) },
+		"index vectors":  func() (*G.Node, error) { return op.Embed(G.Nodes{x}, nil) },
+		"dimensions":     func() (*G.Node, error) { return op.ColSum(v) },
+		"want logits":    func() (*G.Node, error) { return op.CrossEntropy(x, idx, c.float("z", 1)) },
 		"do not split into 3 heads": func() (*G.Node, error) {
 			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x, Rows: idx}, op.Positions{}, 3, 1)
 		},
 		"positions without rows": func() (*G.Node, error) {
 			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x}, op.Positions{}, 1, 1)
 		},
-		"no part 3":     func() (*G.Node, error) { return op.Part(w, 3) },
-		"index vectors": func() (*G.Node, error) { return op.Embed(G.Nodes{x}, nil) },
-		"dimensions":    func() (*G.Node, error) { return op.ColSum(v) },
-		"want logits":   func() (*G.Node, error) { return op.CrossEntropy(x, idx, c.float("z", 1)) },
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)

@@ -98,24 +98,3 @@ func (v layerNorm) diff(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) 
 	}
 	return r, nil
 }
-
-func (v layerNorm) grad(z G.Nodes, gamma, dy *G.Node) (*G.Node, error) {
-	in := append(append(G.Nodes{}, z...), gamma, dy)
-	o := &Op{name: "LayerNormGrad", attrs: v.String(), infer: sameAs(0), inPlace: []int{len(in) - 1}}
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		x, residual, rest := v.split(in)
-		k.LayerNormGrad(out, x, residual, rest[0], rest[1], v.eps)
-	}
-	return apply(o, in...)
-}
-
-// paramGrad is [2,H]: the gradients of gamma and of beta.
-func (v layerNorm) paramGrad(z G.Nodes, dy *G.Node) (*G.Node, error) {
-	o := &Op{name: "LayerNormParamGrad", attrs: v.String()}
-	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) { return append(dst, 2, in[0][1]), nil }
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		x, residual, rest := v.split(in)
-		k.LayerNormParamGrad(out, x, residual, rest[0], v.eps)
-	}
-	return apply(o, append(append(G.Nodes{}, z...), dy)...)
-}

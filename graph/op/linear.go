@@ -28,6 +28,7 @@ func Linear(x, w, b *G.Node, trans bool) (*G.Node, error) {
 		}
 		k.MatMul(out, in[0], in[1], m)
 	}
+	o.flops = func(out kernel.Tensor, in []kernel.Tensor) float64 { return productFlops(out, in[0], false) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		if r, err = productGrad(in, g, need, false, trans, 1); err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ func MatMul(a, b *G.Node, transA, transB bool, alpha float32) (*G.Node, error) {
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.MatMul(out, in[0], in[1], kernel.MatMul{TransA: transA, TransB: transB, Alpha: alpha})
 	}
+	o.flops = func(out kernel.Tensor, in []kernel.Tensor) float64 { return productFlops(out, in[0], transA) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
 		return productGrad(in, g, need, transA, transB, alpha)
 	}

@@ -35,6 +35,13 @@ type Op struct {
 	inPlace []int
 	packs   []PackUse
 	view    func(in tensor.Shape) (offset int)
+
+	usesOutput bool // diff uses the output's node
+	// flops are the multiplications and additions of a run, nil for an operator that does few for each element.
+	flops func(out kernel.Tensor, in []kernel.Tensor) float64
+	// lookups is the number of leading inputs of which a run reads as many rows as the output has, and no more.
+	lookups int
+	join    *join // of a Join
 }
 
 // PackUse says that an operator takes input Input, transposed or not, as the right operand of a matrix product.

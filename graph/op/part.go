@@ -5,6 +5,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
 // Part is y = x[i]: x [n,…], y without the first dimension. Operators with several results return them stacked, and
@@ -18,5 +20,26 @@ func Part(x *G.Node, i int) (*G.Node, error) {
 		return append(dst, in[0][1:]...), nil
 	}
 	o.view = func(in tensor.Shape) int { return i * in[1:].TotalSize() }
+	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
+		dx, err := partGrad(in[0], g, i)
+		return G.Nodes{dx}, err
+	}
 	return apply(o, x)
+}
+
+// partGrad is zero but for part i, which is dy. It takes x for its shape alone.
+func partGrad(x, dy *G.Node, i int) (*G.Node, error) {
+	o := &Op{name: "PartGrad", attrs: fmt.Sprint(i), infer: sameAs(0)}
+	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		clear(out.F32)
+		copy(out.F32[i*out.Cols():], in[1].F32)
+	}
+	o.diff = func(_ G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
+		r = make(G.Nodes, 2)
+		if need[1] {
+			r[1], err = Part(g, i)
+		}
+		return r, err
+	}
+	return apply(o, x, dy)
 }

@@ -40,11 +40,15 @@ func RelativeAttention(q, k, v, bounds *G.Node, keys, queries Positions, heads i
 		}
 	}
 	if len(in) == 4 {
-		return Attention(q, k, v, bounds, heads, scale)
+		return Attention(q, k, v, bounds, nil, a.o)
 	}
 	o := &Op{name: "RelativeAttention", attrs: a.String(), infer: a.infer}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.RelativeAttention(out, in[0], in[1], in[2], in[3], a.terms(in), a.o)
+	}
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 {
+		t, width := a.terms(in), float64(in[0].Cols())
+		return width * (4*pairs(in[3]) + termPairs(t.Keys, in[3]) + termPairs(t.Queries, in[3]))
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) { return a.diff(in, g, need) }
 	return apply(o, in...)
@@ -99,6 +103,18 @@ func (a relativeAttention) terms(in []kernel.Tensor) kernel.Relative {
 	return kernel.Relative{Keys: at(a.keys), Queries: at(a.queries)}
 }
 
+// termPairs is 2·Σ n·r over the sequences of a batch, for r rows of positions that a sequence of n tokens takes.
+func termPairs(p kernel.Positions, bounds kernel.Tensor) float64 {
+	sum := 0.0
+	for i := 1; i < len(bounds.I32); i++ {
+		if n := int(bounds.I32[i] - bounds.I32[i-1]); n > 0 {
+			_, rows := p.Span(n)
+			sum += 2 * float64(n) * float64(rows)
+		}
+	}
+	return sum
+}
+
 // diff takes the gradients out of one operator's result.
 func (a relativeAttention) diff(in G.Nodes, dy *G.Node, need []bool) (G.Nodes, error) {
 	rows := func(i int) int {
@@ -137,20 +153,33 @@ func (a relativeAttention) grad(in G.Nodes, dy *G.Node, keys, queries int) (*G.N
 	last := len(in)
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		t, width := in[0].Rows(), in[0].Cols()
-		part := func(first, rows int) kernel.Tensor {
-			return kernel.F32(out.F32[first*width:(first+rows)*width], rows, width)
-		}
 		terms := a.terms(in)
+		// The shapes are those of operands, since new ones would be allocated in every step.
+		part := func(first int, like kernel.Tensor) kernel.Tensor {
+			return kernel.Tensor{Shape: like.Shape, F32: out.F32[first*width:][:len(like.F32)]}
+		}
 		var dkeys, dqueries kernel.Tensor
 		if keys > 0 {
-			dkeys = part(3*t, terms.Keys.X.Rows())
+			dkeys = part(3*t, terms.Keys.X)
 		}
 		if queries > 0 {
-			dqueries = part(3*t+keys, terms.Queries.X.Rows())
+			dqueries = part(3*t+keys, terms.Queries.X)
 		}
-		k.RelativeAttentionGrad(kernel.F32(out.F32[:3*t*width], 3, t, width), dkeys, dqueries,
+		k.RelativeAttentionGrad(kernel.Tensor{F32: out.F32[:3*t*width]}, dkeys, dqueries,
 			in[0], in[1], in[2], in[3], terms, in[last], a.o)
 	}
+	// Attention's five products, and of each term the scores again, q's or k's gradient and, where it is wanted, its own.
+	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 {
+		t, width := a.terms(in), float64(in[0].Cols())
+		products := func(rows int) float64 {
+			if rows > 0 {
+				return 3
+			}
+			return 2
+		}
+		return width * (10*pairs(in[3]) + products(keys)*termPairs(t.Keys, in[3]) + products(queries)*termPairs(t.Queries, in[3]))
+	}
+	o.diff = noSecondDerivative("terms of relative positions")
 	return apply(o, append(append(G.Nodes{}, in...), dy)...)
 }
 
@@ -163,6 +192,7 @@ func third(x *G.Node, i, last int) (*G.Node, error) {
 		}
 		return append(dst, (in[0][0]-last)/3, in[0][1]), nil
 	}
+	o.diff = noSecondDerivative("terms of relative positions")
 	o.view = func(in tensor.Shape) int { return i * ((in[0] - last) / 3) * in[1] }
 	return apply(o, x)
 }
@@ -176,6 +206,7 @@ func rowsOf(x, like *G.Node, before int) (*G.Node, error) {
 		}
 		return append(dst, in[1][0], in[0][1]), nil
 	}
+	o.diff = noSecondDerivative("terms of relative positions")
 	o.view = func(in tensor.Shape) int { return (in[0] - before) * in[1] }
 	return apply(o, x, like)
 }

@@ -12,7 +12,7 @@ import (
 //
 //	dx[r] = Σ dy[i] over the i whose index is r
 func Rows(x, index *G.Node) (*G.Node, error) {
-	o := &Op{name: "Rows"}
+	o := &Op{name: "Rows", lookups: 1}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		if err := ranks(in, 2, 1); err != nil {
 			return nil, err
@@ -31,5 +31,12 @@ func Rows(x, index *G.Node) (*G.Node, error) {
 func rowsGrad(x, index, dy *G.Node) (*G.Node, error) {
 	o := &Op{name: "RowsGrad", infer: sameAs(0)}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.RowsGrad(out, in[1], in[2]) }
+	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
+		r = make(G.Nodes, 3)
+		if need[2] {
+			r[2], err = Rows(g, in[1])
+		}
+		return r, err
+	}
 	return apply(o, x, index, dy)
 }

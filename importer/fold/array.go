@@ -69,6 +69,14 @@ func FromTensor(t *onnx.Tensor) (*Array, error) {
 // Known tells whether the elements are there.
 func (a *Array) Known() bool { return a.Ints != nil || a.Floats != nil }
 
+// As is the array with another floating-point type, which holds all of its values; nil stays nil.
+func (a *Array) As(t onnx.DataType) *Array {
+	if a == nil || a.Type == t {
+		return a
+	}
+	return &Array{Type: t, Shape: a.Shape, Floats: a.Floats}
+}
+
 // Size is the number of elements that the shape gives.
 func (a *Array) Size() int { return product(a.Shape) }
 

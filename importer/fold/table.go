@@ -29,6 +29,22 @@ func Lookup(n *onnx.Node, opset int64) (Func, error) {
 	return e.call, nil
 }
 
+// SameMeaning tells whether a node's operator means the same at two opset versions of its domain. Of an operator that is
+// not known nothing is told but that one version is itself.
+func SameMeaning(n *onnx.Node, a, b int64) bool {
+	es := operators[opKey{n.Domain, n.OpType}]
+	at := func(opset int64) int {
+		k := -1
+		for i, e := range es {
+			if e.since <= opset {
+				k = i
+			}
+		}
+		return k
+	}
+	return a == b || at(a) >= 0 && at(a) == at(b)
+}
+
 type opKey struct{ domain, op string }
 
 // operators lists the operators by (domain, name), each with the opset versions at which its inputs or its meaning
@@ -78,6 +94,11 @@ var operators = func() map[opKey][]entry {
 		{"", "Gelu"}:       {at(20, coreGelu, 1, float)},
 		// ONNX has it from opset 17 on, onnxruntime from 1: its optimiser writes it into older models.
 		{"", "LayerNormalization"}: {at(1, layerNormalization, 2, float, same, same)},
+
+		{"", "QuantizeLinear"}:        {at(10, quantizeLinear, 2, number, float, anyType)},
+		{"", "DequantizeLinear"}:      {at(10, dequantizeLinear, 2, number, float, anyType)},
+		{"", "DynamicQuantizeLinear"}: {at(11, dynamicQuantizeLinear, 1, float)},
+		{"", "MatMulInteger"}:         {at(10, matMulInteger, 2, number, number, anyType, anyType)},
 
 		{"com.microsoft", "Gelu"}:        {at(1, unary{f: gelu}.apply, 1, float)},
 		{"com.microsoft", "QuickGelu"}:   {at(1, quickGelu, 1, float)},

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"runtime"
 	"unsafe"
@@ -119,6 +120,24 @@ func (t *Tensor) Int64s() ([]int64, error) {
 		if t.Type == Uint64 && out[i] < 0 {
 			return nil, t.errorf("element %d, %d, does not fit int64", i, uint64(out[i]))
 		}
+	}
+	return out, nil
+}
+
+// Numbers converts n integers of a type, of raw bytes as Bytes returns them, from element from on: part of a tensor that
+// is too large to convert at once.
+func Numbers(raw []byte, typ DataType, from, n int) ([]float32, error) {
+	switch typ {
+	case Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Int4, Uint4, Int2, Uint2:
+	default:
+		return nil, fmt.Errorf("elements are %v, not integers", typ)
+	}
+	if have := len(raw) * 8 / typ.Bits(); from < 0 || n < 0 || from > have || n > have-from {
+		return nil, fmt.Errorf("%d elements from %d on run past %d bytes", n, from, len(raw))
+	}
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(integerAt(raw, from+i, typ))
 	}
 	return out, nil
 }

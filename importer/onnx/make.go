@@ -136,6 +136,24 @@ func bytesOf[T any](s []T, width int) []byte {
 	return b
 }
 
+// WriteFloat32s writes numbers as little-endian bytes, in pieces where the host stores them otherwise: what
+// NewLazyTensor's functions are made of.
+func WriteFloat32s(w io.Writer, x []float32) error {
+	const piece = 1 << 14
+	if littleEndian {
+		_, err := w.Write(bytesOf(x, 4))
+		return err
+	}
+	for len(x) > 0 {
+		n := min(len(x), piece)
+		if _, err := w.Write(bytesOf(x[:n], 4)); err != nil {
+			return err
+		}
+		x = x[n:]
+	}
+	return nil
+}
+
 // encodeLazy writes raw_data of a lazy tensor.
 func (t *Tensor) encodeLazy(e *encoder) {
 	size, err := t.size()

@@ -124,3 +124,18 @@ func deltaOf(p *graph.Params, name string, labels []string) *export.Delta {
 	}
 	return d
 }
+
+// setEngine sets how training trades memory, precision and time.
+func setEngine(p *graph.Params, precision string, m graph.Memory, k kernel.Kernels) error {
+	if m.Unpacked && precision == "auto" {
+		precision = "f32"
+	}
+	if err := setPrecision(p, precision, k); err != nil {
+		return err
+	}
+	if m.Unpacked && p.Precision != kernel.Float32 {
+		return fmt.Errorf("products in %v need packed copies of the weights: use --precision f32 with --low-memory", p.Precision)
+	}
+	p.Memory = m
+	return nil
+}

@@ -4,278 +4,289 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
+	"os"
+	"runtime/debug"
 	"slices"
-	"sync"
-	"text/tabwriter"
 	"time"
 
-	"github.com/seed-aefebe89/graft/export/ort"
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/graph/kernel"
-	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/progress"
-	"github.com/seed-aefebe89/graft/train"
 )
 
-// BenchOptions say what is measured.
+// BenchOptions say what is measured, and on what.
 type BenchOptions struct {
-	Model    string
-	Tokens   int // of a batch
-	Length   int // of each sequence
-	Threads  int
-	Runs     int                                                            // of each thing, taken in turn
-	Only     string                                                         // measure this one alone: one of BenchNames
-	Memory   func(ctx context.Context, only string) (mb float64, err error) // measures one thing in a process of its own
+	Model   string // a folder or an ONNX file
+	Random  string // in place of Model: a random encoder of one of BenchSizes, in a temporary folder
+	Threads int
+	// Precision is that of our products with the encoder's weights: f32 (or empty), bf16 or auto. Peers that know --bf16
+	// are asked for it too.
+	Precision string
+	Runs      int      // of each thing, after one that warms up
+	Methods   []string // the rows, by BenchKeys; none means all
+
+	Length  int    // tokens of every sequence, unless Lengths is set
+	Lengths string // file of sequence lengths, one a line
+	Tokens  int    // most tokens of a batch of ours; 0 means batches of Batch sequences, as train makes them
+	Batch   int    // sequences of a batch of those who pad, and of a meta step; at a constant length as many as Tokens are
+	Batches int    // batches of Batch sequences that are taken from Lengths
+
+	Scaling bool // also with one thread, and with all of them beside a busy process
+	Solo    bool // measure one row alone: only the memory that it takes
+	// Memory measures one row in a process of its own, with the options given; nil leaves memory out.
+	Memory   func(ctx context.Context, o BenchOptions) (mb float64, err error)
+	Peers    PeerOptions
 	Progress *progress.Reporter
 }
 
-// BenchResult are medians over the runs, all in one process and taken in turn, so that they see the same machine.
+// BenchResult is what a machine does with an encoder.
 type BenchResult struct {
 	Model      string     `json:"model"`
 	Kernels    string     `json:"kernels"`
+	Precision  string     `json:"precision"` // of our products with the encoder's weights, and of the peak
 	Threads    int        `json:"threads"`
-	Tokens     int        `json:"tokens"`
-	Length     int        `json:"length"`
+	Lengths    string     `json:"lengths,omitempty"` // the file, where lengths differ
+	Length     float64    `json:"length"`            // mean
+	Tokens     int        `json:"tokens"`            // of a run: all its batches
+	Sequences  int        `json:"sequences"`         // of a run
 	Runs       int        `json:"runs"`
-	PeakGFLOPS float64    `json:"peak_gflops"` // of a 1024³ product on all threads
+	PeakGFLOPS float64    `json:"peak_gflops"`    // of 1024³ products on all threads, median of all turns
+	TriadGBPS  float64    `json:"triad_gb_per_s"` // of y += s·x in memory on all threads, likewise
+	Others     float64    `json:"others_share"`   // of all processors' time that other processes took (Linux)
 	Rows       []BenchRow `json:"rows"`
 }
 
-// BenchRow is one thing that was measured.
+// BenchRow is one thing that was measured. Zero is what was not, or means nothing there.
 type BenchRow struct {
+	Key       string  `json:"key"`
 	Name      string  `json:"name"`
-	Seconds   float64 `json:"seconds"` // median
+	Threads   int     `json:"threads"`
+	Steps     int     `json:"steps"`   // batches of a run
+	Seconds   float64 `json:"seconds"` // of a step: the median of the runs
 	Min       float64 `json:"min"`
 	Max       float64 `json:"max"`
-	TokensPS  float64 `json:"tokens_per_second"`
-	Ratio     float64 `json:"ratio"`      // to onnxruntime's forward
-	Share     float64 `json:"peak_share"` // of the peak, by the multiplications that the thing needs
-	PrivateMB float64 `json:"private_mb"` // largest private memory of a process that does this alone
+	TokensPS  float64 `json:"tokens_per_second"`    // real ones, without padding
+	Ratio     float64 `json:"ratio,omitempty"`      // the time that a token takes to that in onnxruntime's forward pass, taken in turn
+	Share     float64 `json:"peak_share,omitempty"` // of the peak on all threads, by the multiplications that the thing needs
+	PrivateMB float64 `json:"private_mb,omitempty"` // largest private memory of a process that does this alone
+
+	Of       string  `json:"of,omitempty"`                     // a peer's row: the key of ours that it stands beside
+	Ours     float64 `json:"ours_tokens_per_second,omitempty"` // a peer's row: ours, in turn with it
+	Speedup  float64 `json:"speedup,omitempty"`                // a peer's row: ours to theirs
+	MemoryOf float64 `json:"memory_ratio,omitempty"`           // a peer's row: our private memory to theirs
 }
 
-// BenchNames are the things that are measured.
-var BenchNames = []string{"onnxruntime forward", "graft forward", "graft LoRA step"}
+// bench is a measurement under way.
+type bench struct {
+	BenchOptions
+	base  *Base
+	load  *benchLoad
+	ks    []kernel.Kernels
+	prec  kernel.Precision
+	ref   *running // onnxruntime's forward pass, if it was asked for
+	peers []peerScript
 
-// measured is something to measure: what makes it ready, and the multiplications and additions it stands for.
-type measured struct {
-	name  string
-	flops float64
-	open  func() (run func(context.Context) error, err error)
-	run   func(context.Context) error
-	times []float64
+	peaks, triads []float64
+	arrays        []triad
 }
 
-// Bench measures onnxruntime's forward pass, graft's, and a LoRA step (rank 8 on queries and values, the loss over all
-// tokens, and AdamW), on the same tokens with the same threads.
+// Bench measures onnxruntime's forward pass, and graft's forward pass and steps of training, on the same tokens with
+// the same threads. Each row is taken in turn with onnxruntime's forward pass, the sgemm peak and the memory's
+// bandwidth, so that they see the same machine.
 func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
+	rows, err := benchRows(o.Methods)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.check(rows); err != nil {
+		return nil, err
+	}
+	if o.Random != "" {
+		dir, err := randomEncoder(o.Random)
+		defer os.RemoveAll(dir)
+		if err != nil {
+			return nil, err
+		}
+		o.Model = dir
+	}
 	m, err := importer.Open(o.Model)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	b := &Base{Model: m, Places: graph.Places(m.Encoder)}
-	if o.Tokens < o.Length || o.Length < 1 || o.Runs < 1 {
-		return nil, errors.New("tokens, length and runs must be positive, and a batch must hold one sequence")
+	b := &bench{BenchOptions: o, base: &Base{Model: m, Places: graph.Places(m.Encoder)}, ks: Threads(o.Threads)}
+	if b.prec, err = kernel.ParsePrecision(o.Precision, b.ks[0]); err != nil {
+		return nil, err
 	}
-	ks := Threads(o.Threads)
-	seqs, ids := benchBatch(b, o)
-	tokens := len(seqs) * o.Length
-	things, closeAll := b.things(ks, seqs, ids)
-	defer closeAll()
-	if o.Only != "" {
-		things = slices.DeleteFunc(things, func(t *measured) bool { return t.name != o.Only })
-		if len(things) == 0 {
-			return nil, fmt.Errorf("there is nothing called %q to measure; there are %q", o.Only, BenchNames)
+	if b.load, err = b.newLoad(); err != nil {
+		return nil, err
+	}
+	if b.peers, err = b.Peers.open(); err != nil {
+		return nil, err
+	}
+	res := &BenchResult{Model: o.Model, Kernels: b.ks[0].Name(), Precision: b.prec.String(), Threads: len(b.ks), Lengths: o.Lengths, Tokens: b.load.tokens,
+		Sequences: len(b.load.seqs), Length: float64(b.load.tokens) / float64(len(b.load.seqs)), Runs: o.Runs}
+	if o.Random != "" {
+		res.Model = "random encoder (" + o.Random + ")"
+	}
+	if o.Solo {
+		r, err := b.alone(ctx, rows[0])
+		res.Rows = []BenchRow{r}
+		return res, err
+	}
+	return res, b.all(ctx, rows, res)
+}
+
+// check returns an error for options that mean nothing.
+func (o *BenchOptions) check(rows []benchRow) error {
+	switch {
+	case (o.Model == "") == (o.Random == ""):
+		return errors.New("a model or a random encoder must be named, and not both")
+	case o.Runs < 1:
+		return fmt.Errorf("%d runs were asked for, want at least 1", o.Runs)
+	case o.Solo && len(rows) != 1:
+		return errors.New("one row can be measured alone: name it as the only method")
+	case o.Lengths == "" && (o.Length < 1 || o.Tokens < o.Length):
+		return fmt.Errorf("a batch of %d tokens holds no sequence of %d", o.Tokens, o.Length)
+	case o.Lengths != "" && (o.Tokens < 0 || o.Batch < 1 || o.Batches < 1):
+		return fmt.Errorf("batches of %d sequences, %d of them, up to %d tokens: numbers must be positive", o.Batch, o.Batches, o.Tokens)
+	}
+	return nil
+}
+
+// all measures the rows, one after the other, and then the memory of each.
+func (b *bench) all(ctx context.Context, rows []benchRow, res *BenchResult) error {
+	bar := b.Progress.Start("measuring", len(rows))
+	defer bar.Done()
+	b.arrays = newTriads(len(b.ks))
+	others := watchOthers()
+	if slices.ContainsFunc(rows, func(r benchRow) bool { return r.key == runtimeKey }) {
+		var err error
+		if b.ref, err = b.openRuntime(b.ks); err != nil {
+			return err
 		}
+		defer b.ref.close()
 	}
-	res := &BenchResult{Model: o.Model, Kernels: ks[0].Name(), Threads: len(ks), Tokens: tokens, Length: o.Length, Runs: o.Runs}
-	stop := watchMemory()
-	peaks, err := measureAll(ctx, things, ks, o)
-	memory := stop()
+	for _, r := range rows {
+		out, err := b.measure(ctx, r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		res.Rows = append(res.Rows, out...)
+		bar.Add(1, r.name)
+	}
+	res.PeakGFLOPS, res.TriadGBPS, res.Others = median(b.peaks), median(b.triads), others()
+	if b.Memory == nil {
+		return nil
+	}
+	b.arrays = nil
+	debug.FreeOSMemory()
+	return b.memory(ctx, res.Rows)
+}
+
+// measure takes the runs of a row in turn with onnxruntime's forward pass, then with the peers.
+func (b *bench) measure(ctx context.Context, r benchRow) ([]BenchRow, error) {
+	x, err := b.open(r, b.ks)
 	if err != nil {
 		return nil, err
 	}
-	res.PeakGFLOPS = median(peaks)
-	reference := median(things[0].times)
-	for _, t := range things {
-		s := median(t.times)
-		r := BenchRow{Name: t.name, Seconds: s, Min: slices.Min(t.times), Max: slices.Max(t.times), TokensPS: float64(tokens) / s,
-			Ratio: s / reference, Share: t.flops / s / 1e9 / res.PeakGFLOPS, PrivateMB: memory}
-		if o.Only == "" && o.Memory != nil {
-			if r.PrivateMB, err = o.Memory(ctx, t.name); err != nil {
+	if x != b.ref {
+		defer debug.FreeOSMemory()
+		defer x.close()
+	}
+	var reference, peaks []float64
+	series := []*benchSeries{{row: BenchRow{Key: r.key, Name: r.name, Threads: len(b.ks)}, x: x}}
+	if b.Scaling && r.key != runtimeKey {
+		one, err := b.open(r, b.ks[:1])
+		if err != nil {
+			return nil, err
+		}
+		defer one.close()
+		series = append(series,
+			&benchSeries{row: BenchRow{Key: r.key + "/1", Name: r.name + ", 1 thread", Threads: 1}, x: one},
+			&benchSeries{row: BenchRow{Key: r.key + "/busy", Name: r.name + ", busy neighbour", Threads: len(b.ks)}, x: x, busy: true})
+	}
+	for i := range b.Runs + 1 { // the first warms up
+		p, g := peak(b.ks, b.prec), bandwidth(b.ks, b.arrays)
+		if i > 0 {
+			peaks, b.triads = append(peaks, p), append(b.triads, g)
+		}
+		if b.ref != nil && x != b.ref {
+			d, err := timed(ctx, b.ref.run)
+			if err != nil {
+				return nil, fmt.Errorf("onnxruntime: %w", err)
+			}
+			if i > 0 {
+				reference = append(reference, d)
+			}
+		}
+		for _, s := range series {
+			if err := s.take(ctx, i > 0); err != nil {
 				return nil, err
 			}
 		}
-		res.Rows = append(res.Rows, r)
 	}
-	return res, nil
+	b.peaks = append(b.peaks, peaks...)
+	var rows []BenchRow
+	for _, s := range series {
+		row := s.result()
+		row.Share = s.x.flops / (row.Seconds * float64(row.Steps)) / 1e9 / median(peaks)
+		if x == b.ref {
+			row.Ratio = 1
+		} else if b.ref != nil {
+			row.Ratio = float64(b.ref.tokens) / median(reference) / row.TokensPS
+		}
+		rows = append(rows, row)
+	}
+	peers, err := b.beside(ctx, r, x)
+	return append(rows, peers...), err
 }
 
-// measureAll takes the runs, everything in turn, and returns the peaks of each turn. The first turn warms up.
-func measureAll(ctx context.Context, things []*measured, ks []kernel.Kernels, o BenchOptions) (peaks []float64, err error) {
-	bar := o.Progress.Start("measuring", (o.Runs+1)*len(things))
-	defer bar.Done()
-	for r := range o.Runs + 1 {
-		if p := peak(ks); r > 0 {
-			peaks = append(peaks, p)
-		}
-		for _, t := range things {
-			if t.run == nil {
-				if t.run, err = t.open(); err != nil {
-					return nil, fmt.Errorf("%s: %w", t.name, err)
-				}
-			}
-			start := time.Now()
-			if err := t.run(ctx); err != nil {
-				return nil, fmt.Errorf("%s: %w", t.name, err)
-			}
-			if d := time.Since(start).Seconds(); r > 0 {
-				t.times = append(t.times, d)
-			}
-			bar.Add(1, t.name)
-		}
+// open makes a row ready; the reference is ready already.
+func (b *bench) open(r benchRow, ks []kernel.Kernels) (*running, error) {
+	if r.key == runtimeKey && b.ref != nil {
+		return b.ref, nil
 	}
-	return peaks, nil
+	return r.open(b, ks)
 }
 
-// benchBatch makes sequences of random tokens, each with a class for every token.
-func benchBatch(b *Base, o BenchOptions) ([]*graph.Sequence, [][]int32) {
-	vocab := 1000
-	for _, op := range b.Ops {
-		if e, ok := op.(*importer.Embedding); ok {
-			vocab = e.Tables[0].Shape[0]
-		}
-	}
-	r := rand.New(rand.NewPCG(1, 1))
-	var seqs []*graph.Sequence
-	var ids [][]int32
-	for range o.Tokens / o.Length {
-		q := &graph.Sequence{}
-		for range o.Length {
-			q.IDs = append(q.IDs, int32(5+r.IntN(vocab-5)))
-			q.Targets = append(q.Targets, int32(r.IntN(benchClasses)))
-		}
-		seqs, ids = append(seqs, q), append(ids, q.IDs)
-	}
-	return seqs, ids
+// benchSeries are the runs of one line of the table.
+type benchSeries struct {
+	row   BenchRow
+	x     *running
+	busy  bool // beside a busy process
+	times []float64
 }
 
-// benchClasses is the size of the head: PER, ORG and LOC in IOB2.
-const benchClasses = 7
-
-// things are what is measured; onnxruntime's forward pass comes first. Each is made ready when it first runs.
-func (b *Base) things(ks []kernel.Kernels, seqs []*graph.Sequence, ids [][]int32) ([]*measured, func() error) {
-	var session *ort.Session
-	forward := b.flops(seqs)
-	runtime := func() (func(context.Context) error, error) {
-		var outputs []string
-		for _, out := range b.Outputs {
-			if !out.Pooled {
-				outputs = append(outputs, out.Name)
-			}
-		}
-		s, err := ort.OpenFile(b.Path, b.File.Model, ort.Options{Threads: len(ks), Outputs: outputs})
+// take takes a run, and keeps its time.
+func (s *benchSeries) take(ctx context.Context, keep bool) error {
+	if s.busy {
+		stop, err := neighbour(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		session = s
-		batch := ort.Pad(ids, nil, int64(b.Config.PadTokenID))
-		return func(ctx context.Context) error { _, err := s.Run(ctx, batch, nil); return err }, nil
+		defer stop()
 	}
-	ours := func() (func(context.Context) error, error) {
-		p, err := graph.NewParams(b.Model, nil, 0, 1)
-		if err != nil {
-			return nil, err
-		}
-		s := graph.NewEncoder(p, ks)
-		return func(ctx context.Context) error { _, err := s.Features(ctx, seqs); return err }, nil
+	d, err := timed(ctx, s.x.run)
+	if err == nil && keep {
+		s.times = append(s.times, d)
 	}
-	step := func() (func(context.Context) error, error) {
-		p, err := graph.NewParams(b.Model, peft.LoRA{R: 8, Alpha: 8, Targets: b.queryValue()}, benchClasses, 1)
-		if err != nil {
-			return nil, err
-		}
-		params := p.Of(graph.Adapter, graph.Head)
-		s, opt, grads := graph.NewTrainer(p, ks, params), train.NewAdamW(params, 0.01), train.NewGradients(params)
-		return func(ctx context.Context) error {
-			if _, err := s.Step(ctx, seqs, graph.MeanWeight(seqs)); err != nil {
-				return err
-			}
-			grads.Zero()
-			if err := grads.Add(s); err != nil {
-				return err
-			}
-			opt.Step(ks, grads.G, 1e-3, grads.Clip(ks[0], 1))
-			return nil
-		}, nil
-	}
-	return []*measured{
-			{name: BenchNames[0], flops: forward, open: runtime},
-			{name: BenchNames[1], flops: forward, open: ours},
-			{name: BenchNames[2], flops: 2 * forward, open: step},
-		}, func() error {
-			if session == nil {
-				return nil
-			}
-			return session.Close()
-		}
+	return err
 }
 
-// flops are the multiplications and additions of the forward pass up to the last hidden state.
-func (b *Base) flops(seqs []*graph.Sequence) float64 {
-	tokens, pairs, longest := 0.0, 0.0, 0.0
-	for _, q := range seqs {
-		n := float64(len(q.IDs))
-		longest = max(longest, n)
-		tokens += n
-		pairs += n * n
-	}
-	sum := 0.0
-	for _, l := range b.Layers {
-		for _, v := range []importer.Value{l.Query, l.Key, l.Value, l.AttentionOutput, l.Up, l.Down} {
-			if v != importer.None {
-				x := b.Ops[v].(*importer.Linear)
-				sum += 2 * tokens * float64(x.In()) * float64(x.Out())
-			}
-		}
-		a := b.Ops[l.Attention].(*importer.Attention)
-		for _, r := range []*importer.Relative{a.Keys, a.Queries} { // a row for each distance, but one for each bucket at most, and a term of each score
-			if r != nil {
-				h := float64(graph.HiddenSize(b.Encoder))
-				sum += 2*min(float64(b.Distances[r.Distance].Limit), 2*longest-1)*h*h + 2*pairs*h
-			}
-		}
-		sum += 4 * pairs * float64(graph.HiddenSize(b.Encoder))
-	}
-	return sum
+func (s *benchSeries) result() BenchRow {
+	r, n := s.row, float64(s.x.steps)
+	r.Steps, r.Seconds, r.Min, r.Max = s.x.steps, median(s.times)/n, slices.Min(s.times)/n, slices.Max(s.times)/n
+	r.TokensPS = float64(s.x.tokens) / median(s.times)
+	return r
 }
 
-// peak is the rate in GFLOP/s of products of 1024³ on all threads.
-func peak(ks []kernel.Kernels) float64 {
-	const n, times = 1024, 4
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for _, k := range ks {
-		a, b, c := make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)
-		for i := range a {
-			a[i], b[i] = float32(i%7), float32(i%5)
-		}
-		w := kernel.F32(b, n, n)
-		w.Packed = &kernel.Packed{Plain: k.Pack(w, false, kernel.Float32, nil)}
-		wg.Go(func() {
-			<-start
-			for range times {
-				k.MatMul(kernel.F32(c, n, n), kernel.F32(a, n, n), w, kernel.MatMul{})
-			}
-		})
-	}
-	t := time.Now()
-	close(start)
-	wg.Wait()
-	return float64(len(ks)) * times * 2 * n * n * n / time.Since(t).Seconds() / 1e9
+// timed is the time in seconds that f takes.
+func timed(ctx context.Context, f func(context.Context) error) (float64, error) {
+	start := time.Now()
+	err := f(ctx)
+	return time.Since(start).Seconds(), err
 }
 
 func median(x []float64) float64 {
@@ -284,16 +295,4 @@ func median(x []float64) float64 {
 		return (y[n/2-1] + y[n/2]) / 2
 	}
 	return y[len(y)/2]
-}
-
-// Write prints the result as a table.
-func (r *BenchResult) Write(w io.Writer) error {
-	fmt.Fprintf(w, "%s: %d tokens in sequences of %d, %d threads, %s, medians of %d runs taken in turn\n", r.Model, r.Tokens, r.Length, r.Threads, r.Kernels, r.Runs)
-	fmt.Fprintf(w, "sgemm peak of this run: %.0f GFLOP/s\n", r.PeakGFLOPS)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "\tms\tmin\tmax\ttokens/s\t× onnxruntime\t% of peak\tprivate MB\t")
-	for _, x := range r.Rows {
-		fmt.Fprintf(tw, "%s\t%.1f\t%.1f\t%.1f\t%.0f\t%.2f\t%.0f\t%.0f\t\n", x.Name, 1e3*x.Seconds, 1e3*x.Min, 1e3*x.Max, x.TokensPS, x.Ratio, 100*x.Share, x.PrivateMB)
-	}
-	return tw.Flush()
 }

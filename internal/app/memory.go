@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// watchMemory samples the process's private memory until the returned function is called, which gives the largest, in
-// MB; 0 where the system does not tell.
-func watchMemory() (stop func() float64) {
+// watchMemory samples a process's private memory until the returned function is called, which gives the largest, in MB;
+// 0 where the system does not tell.
+func watchMemory(pid int) (stop func() float64) {
 	done, result := make(chan struct{}), make(chan float64)
 	go func() {
-		most := privateMB()
+		most := privateMB(pid)
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				most = max(most, privateMB())
+				most = max(most, privateMB(pid))
 			case <-done:
-				result <- max(most, privateMB())
+				result <- max(most, privateMB(pid))
 				return
 			}
 		}
@@ -32,9 +32,9 @@ func watchMemory() (stop func() float64) {
 	}
 }
 
-// privateMB is the process's resident memory that no file backs (Linux: RssAnon).
-func privateMB() float64 {
-	f, err := os.Open("/proc/self/status")
+// privateMB is a process's resident memory that no file backs (Linux: RssAnon).
+func privateMB(pid int) float64 {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}

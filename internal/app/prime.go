@@ -13,6 +13,7 @@ import (
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/progress"
+	"github.com/seed-aefebe89/graft/train"
 	"github.com/seed-aefebe89/graft/train/data"
 	"github.com/seed-aefebe89/graft/train/meta"
 )
@@ -31,6 +32,7 @@ type PrimeOptions struct {
 	Length  int      // tokens of a sentence; 0 means DefaultLength
 	Method  MethodOptions
 	meta.Settings
+	Memory    graph.Memory
 	Out       string
 	Threads   int
 	Precision string // of products with the encoder's weights: f32 (or empty), bf16 or auto
@@ -49,18 +51,25 @@ type PrimeRecord struct {
 	Seconds   float64       `json:"seconds"`
 }
 
-// Prime primes an encoder and writes it to Out: a model folder like the original, and in its AdapterDir the start of the
-// coming fine-tuning.
-func Prime(ctx context.Context, o PrimeOptions) (*PrimeRecord, error) {
-	start := time.Now()
-	if o.Out == "" {
-		return nil, errors.New("no output folder is named")
-	}
+// priming is a priming that is ready to run. Close its base after use.
+type priming struct {
+	*meta.Prime
+	base   *Base
+	labels []string
+	length int
+}
+
+// ready reads what priming needs.
+func (o *PrimeOptions) ready() (r *priming, err error) {
 	b, err := OpenBase(o.Model)
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
 	method, err := b.Method(o.Method)
 	if err != nil {
 		return nil, err
@@ -74,41 +83,69 @@ func Prime(ctx context.Context, o PrimeOptions) (*PrimeRecord, error) {
 		}
 		sources, all = append(sources, s), append(all, s.Sentences)
 	}
-	labels := data.Labels(all...)
-	enc, err := b.encoder(labels, o.Length)
+	r = &priming{base: b, labels: data.Labels(all...)}
+	enc, err := b.encoder(r.labels, o.Length)
 	if err != nil {
 		return nil, err
 	}
-	p, err := graph.NewParams(b.Model, method, len(labels), o.Seed)
+	r.length = enc.MaxLength
+	p, err := graph.NewParams(b.Model, method, len(r.labels), o.Seed)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, err
 	}
 	ks := Threads(o.Threads)
-	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
+	if err := setEngine(p, o.Precision, o.Memory, ks[0]); err != nil {
 		return nil, err
 	}
-	run := &meta.Prime{Settings: o.Settings, Params: p, Kernels: ks, Progress: o.Progress,
-		Checkpoint: filepath.Join(o.Out, checkpointFile)}
-	rec := &PrimeRecord{Limit: o.Limit, Length: enc.MaxLength, Threads: len(run.Kernels), Precision: p.Precision.String()}
+	r.Prime = &meta.Prime{Settings: o.Settings, Params: p, Kernels: ks, Progress: o.Progress}
 	for _, s := range sources {
 		xs, err := enc.Examples(s.Path, s.Sentences)
 		if err != nil {
 			return nil, err
 		}
-		run.Tasks = append(run.Tasks, meta.Task{Name: s.Name(), Examples: xs})
-		rec.Sources = append(rec.Sources, s.Name())
+		r.Prime.Tasks = append(r.Prime.Tasks, meta.Task{Name: s.Name(), Examples: xs})
 	}
-	if rec.Result, err = run.Run(ctx); err != nil {
+	return r, nil
+}
+
+// PrimeFootprint tells the memory that Prime will take, without priming.
+func PrimeFootprint(o PrimeOptions) (*train.Footprint, error) {
+	r, err := o.ready()
+	if err != nil {
 		return nil, err
 	}
-	rec.Settings, rec.Seconds = run.Settings, time.Since(start).Seconds()
-	if err := b.writePrimed(o.Out, p, labels, rec); err != nil {
+	defer r.base.Close()
+	return r.Footprint()
+}
+
+// Prime primes an encoder and writes it to Out: a model folder like the original, and in its AdapterDir the start of the
+// coming fine-tuning.
+func Prime(ctx context.Context, o PrimeOptions) (*PrimeRecord, error) {
+	start := time.Now()
+	if o.Out == "" {
+		return nil, errors.New("no output folder is named")
+	}
+	r, err := o.ready()
+	if err != nil {
 		return nil, err
 	}
-	return rec, os.Remove(run.Checkpoint)
+	defer r.base.Close()
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, err
+	}
+	r.Checkpoint = filepath.Join(o.Out, checkpointFile)
+	rec := &PrimeRecord{Limit: o.Limit, Length: r.length, Threads: len(r.Kernels), Precision: r.Params.Precision.String()}
+	for _, t := range r.Prime.Tasks {
+		rec.Sources = append(rec.Sources, t.Name)
+	}
+	if rec.Result, err = r.Run(ctx); err != nil {
+		return nil, err
+	}
+	rec.Settings, rec.Seconds = r.Settings, time.Since(start).Seconds()
+	if err := r.base.writePrimed(o.Out, r.Params, r.labels, rec); err != nil {
+		return nil, err
+	}
+	return rec, os.Remove(r.Checkpoint)
 }
 
 // writePrimed writes the encoder and the adapter's start.

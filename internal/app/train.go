@@ -29,6 +29,7 @@ type TrainOptions struct {
 	Start      string // a delta's folder whose adapter is the start, as priming writes it; empty for a fresh one
 	KeepHead   bool   // take over the head of Start too
 	train.Settings
+	Memory    graph.Memory
 	Out       string
 	Threads   int
 	Precision string // of products with the encoder's weights: f32 (or empty), bf16 or auto
@@ -50,12 +51,17 @@ type TrainRecord struct {
 	Seconds   float64        `json:"seconds"`
 }
 
-// Train trains an adapter and a head and writes them to Out as a delta.
-func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
-	start := time.Now()
-	if o.Out == "" {
-		return nil, errors.New("no output folder is named")
-	}
+// training is a fine-tuning that is ready to run. Close its base after use.
+type training struct {
+	*train.FineTune
+	base       *Base
+	language   string
+	classes    []string
+	train, dev int // sentences
+}
+
+// ready reads what training needs.
+func (o *TrainOptions) ready() (t *training, err error) {
 	if o.Settings.Base {
 		return nil, errors.New("a delta leaves the base as it is: train the whole encoder with prime --how ft")
 	}
@@ -63,7 +69,11 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
 	tr, err := ReadSource(o.Train, o.TrainLimit)
 	if err != nil {
 		return nil, err
@@ -72,7 +82,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, labels, err := b.startOf(o, tr.Sentences)
+	p, labels, err := b.startOf(*o, tr.Sentences)
 	if err != nil {
 		return nil, err
 	}
@@ -81,30 +91,56 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 		return nil, err
 	}
 	ks := Threads(o.Threads)
-	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
+	if err := setEngine(p, o.Precision, o.Memory, ks[0]); err != nil {
 		return nil, err
 	}
-	f := &train.FineTune{Settings: o.Settings, Params: p, Encoder: enc, Kernels: ks, Progress: o.Progress,
-		Checkpoint: filepath.Join(o.Out, checkpointFile)}
+	f := &train.FineTune{Settings: o.Settings, Params: p, Encoder: enc, Kernels: ks, Progress: o.Progress}
 	if f.Train, err = enc.Examples(tr.Path, tr.Sentences); err != nil {
 		return nil, err
 	}
 	if f.Dev, err = enc.Examples(dev.Path, dev.Sentences); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return nil, err
-	}
-	res, err := f.Run(ctx)
+	return &training{FineTune: f, base: b, language: tr.Name(), train: len(tr.Sentences), dev: len(dev.Sentences), classes: labels}, nil
+}
+
+// TrainFootprint tells the memory that Train will take, without training.
+func TrainFootprint(o TrainOptions) (*train.Footprint, error) {
+	t, err := o.ready()
 	if err != nil {
 		return nil, err
 	}
-	rec := &TrainRecord{Model: filepath.Base(filepath.Clean(b.Dir)), Language: tr.Name(), Settings: f.Settings, Train: len(tr.Sentences),
-		Dev: len(dev.Sentences), Length: enc.MaxLength, Threads: len(f.Kernels), Precision: p.Precision.String(), Result: res, Seconds: time.Since(start).Seconds()}
+	defer t.base.Close()
+	return t.Footprint()
+}
+
+// Train trains an adapter and a head and writes them to Out as a delta.
+func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
+	start := time.Now()
+	if o.Out == "" {
+		return nil, errors.New("no output folder is named")
+	}
+	t, err := o.ready()
+	if err != nil {
+		return nil, err
+	}
+	b := t.base
+	defer b.Close()
+	t.Checkpoint = filepath.Join(o.Out, checkpointFile)
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, err
+	}
+	res, err := t.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rec := &TrainRecord{Model: filepath.Base(filepath.Clean(b.Dir)), Language: t.language, Settings: t.Settings, Train: t.train,
+		Dev: t.dev, Length: t.Encoder.MaxLength, Threads: len(t.Kernels),
+		Precision: t.Params.Precision.String(), Result: res, Seconds: time.Since(start).Seconds()}
 	if o.Start != "" {
 		rec.Start = filepath.Base(filepath.Clean(o.Start))
 	}
-	d := deltaOf(p, filepath.Base(filepath.Clean(o.Out)), labels)
+	d := deltaOf(t.Params, filepath.Base(filepath.Clean(o.Out)), t.classes)
 	if d.Base, err = b.Digest(); err != nil {
 		return nil, err
 	}
@@ -114,7 +150,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 	if err := export.WriteDelta(o.Out, d, b.Model, b.Places); err != nil {
 		return nil, err
 	}
-	return rec, os.Remove(f.Checkpoint)
+	return rec, os.Remove(t.Checkpoint)
 }
 
 // startOf makes the parameters that training starts from, and the classes.

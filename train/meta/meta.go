@@ -124,6 +124,8 @@ type Prime struct {
 	Checkpoint string        // the file that the state is kept in, none if empty
 	Every      time.Duration // how often it is saved; 0 means a minute
 	Progress   *progress.Reporter
+	// Stepped, if it is set, is called after each outer step with the number taken so far. An error ends the run.
+	Stepped func(step int) error
 
 	streams []*train.Stream
 	outer   []*graph.Param // what the outer step moves

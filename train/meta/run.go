@@ -2,7 +2,6 @@ package meta
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,13 +15,15 @@ import (
 // Run takes the outer steps. It leaves the parameters primed: the encoder, the adapter's start and the head. When ctx
 // ends it saves its state and returns the context's error.
 func (p *Prime) Run(ctx context.Context) (*Result, error) {
-	p.defaults()
-	if err := p.check(len(p.Tasks)); err != nil {
-		return nil, err
-	}
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
+	p.grads = train.NewGradients(p.outer)
+	p.opt = train.NewAdamW(p.outer, p.WeightDecay)
+	if p.Method == MAML {
+		p.small = train.NewGradients(p.inner)
+	}
+	p.saved = time.Now()
 	if err := p.resume(); err != nil {
 		return nil, err
 	}
@@ -41,6 +42,11 @@ func (p *Prime) Run(ctx context.Context) (*Result, error) {
 		p.state.Step++
 		n := len(p.state.Query) - 1
 		bar.Add(1, fmt.Sprintf("query loss %.3f, support loss %.3f", p.state.Query[n], p.state.Support[n]))
+		if p.Stepped != nil {
+			if err := p.Stepped(p.state.Step); err != nil {
+				return nil, err
+			}
+		}
 		if p.due() {
 			if err := p.save(); err != nil {
 				return nil, err
@@ -54,48 +60,6 @@ func (p *Prime) Run(ctx context.Context) (*Result, error) {
 		Query: tenths(p.state.Query), Support: tenths(p.state.Support)}, nil
 }
 
-// prepare chooses what is trained and makes the sessions.
-func (p *Prime) prepare() error {
-	if len(p.Tasks) == 0 {
-		return errors.New("there is no source language to prime on")
-	}
-	for i, t := range p.Tasks {
-		if len(t.Examples) == 0 {
-			return fmt.Errorf("the source %q has no sentence", t.Name)
-		}
-		p.streams = append(p.streams, &train.Stream{Examples: t.Examples, Batch: p.Batch, Seed: p.Seed + 1000003*uint64(i+1)})
-	}
-	base := p.Params.Encoding(p.Embeddings)
-	if len(base) == 0 {
-		return errors.New("the encoder's layers were not recognised, so that there is nothing to prime")
-	}
-	for _, b := range base {
-		b.Thaw()
-	}
-	p.inner = p.Params.Of(graph.Adapter, graph.Head)
-	p.outer = slices.Clone(base)
-	if p.Adapter == Learned || p.Method == FineTuning {
-		p.outer = append(p.outer, p.Params.Adapter...)
-	}
-	if p.Head == Learn || p.Method == FineTuning {
-		p.outer = append(p.outer, p.Params.Head...)
-	}
-	p.query = graph.NewTrainer(p.Params, p.Kernels, p.outer)
-	if p.Method == MAML {
-		if graph.OnTop(p.Params) {
-			p.encode = graph.NewEncoder(p.Params, p.Kernels)
-			p.support = graph.NewTopTrainer(p.Params, p.Kernels, p.inner)
-		} else {
-			p.support = graph.NewTrainer(p.Params, p.Kernels, p.inner)
-		}
-		p.small = train.NewGradients(p.inner)
-	}
-	p.grads = train.NewGradients(p.outer)
-	p.opt = train.NewAdamW(p.outer, p.WeightDecay)
-	p.saved = time.Now()
-	return nil
-}
-
 // step takes one outer step: the sum of the tasks' gradients, by AdamW.
 func (p *Prime) step(ctx context.Context) error {
 	p.grads.Zero()
@@ -103,7 +67,7 @@ func (p *Prime) step(ctx context.Context) error {
 	meta := graph.Snapshot(p.inner)
 	var carried [][]float32
 	query, support := 0.0, 0.0
-	tasks := p.sample()
+	tasks := p.sample(p.state.Step)
 	for _, t := range tasks {
 		graph.Restore(p.inner, meta)
 		if p.Method == MAML {
@@ -153,7 +117,7 @@ func (p *Prime) begin() {
 }
 
 // sample draws the tasks of an outer step.
-func (p *Prime) sample() []int {
+func (p *Prime) sample(step int) []int {
 	all := make([]int, len(p.Tasks))
 	for i := range all {
 		all[i] = i
@@ -161,7 +125,7 @@ func (p *Prime) sample() []int {
 	if p.Settings.Tasks == 0 || p.Settings.Tasks == len(all) {
 		return all
 	}
-	r := rand.New(rand.NewPCG(p.Seed, uint64(p.state.Step)+1))
+	r := rand.New(rand.NewPCG(p.Seed, uint64(step)+1))
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:p.Settings.Tasks]
 }
@@ -230,6 +194,11 @@ func (p *Prime) ask(ctx context.Context, xs []*train.Example) (float64, error) {
 // take counts the examples of a batch and returns their sequences.
 func (p *Prime) take(xs []*train.Example) []*graph.Sequence {
 	p.state.Sentences += len(xs)
+	return sequences(xs)
+}
+
+// sequences are the inputs of some examples.
+func sequences(xs []*train.Example) []*graph.Sequence {
 	out := make([]*graph.Sequence, len(xs))
 	for i, x := range xs {
 		out[i] = &x.Seq

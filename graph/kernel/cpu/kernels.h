@@ -36,6 +36,8 @@
 	X(void, add_scaled, (n, x, s, out), long n, IN x, float s, OUT out) \
 	X(void, add_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
 	X(void, mul_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
+	/* n columns of m rows that are ldx and ldout apart */ \
+	X(void, copy_columns, (m, n, x, ldx, out, ldout), long m, long n, IN x, long ldx, OUT out, long ldout) \
 	X(void, column_sum, (m, n, x, out), long m, long n, IN x, OUT out) \
 	X(double, sum_squares, (n, x), long n, IN x) \
 	/* activation counts as kernel.Activation does */ \
@@ -54,14 +56,22 @@
 		long m, long n, IN table, const int32_t *index, int accumulate, OUT out) \
 	X(void, scatter, (rows, m, n, dy, index, out), \
 		long rows, long m, long n, IN dy, const int32_t *index, OUT out) \
-	/* t rows of heads·d columns; sequence s is the rows from bounds[s] to bounds[s+1] */ \
-	X(long, attention_scratch, (longest, d, grad), long longest, long d, int grad) \
-	X(void, attention, (t, heads, d, sequences, bounds, q, k, v, scale, out, scratch), \
-		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, float scale, OUT out, \
-		OUT scratch) \
-	X(void, attention_grad, (t, heads, d, sequences, bounds, q, k, v, dy, scale, out, scratch), \
+	/* t rows of heads·2·half columns; cosines and sines are t rows of half */ \
+	X(void, rotary, (t, heads, half, interleaved, inverse, x, cosines, sines, out), \
+		long t, long heads, long half, int interleaved, int inverse, IN x, IN cosines, IN sines, OUT out) \
+	/* t rows of heads·d columns; sequence s is the rows from bounds[s] to bounds[s+1]; a window of 0 is none, bias */ \
+	/* is bias_rows by heads, or NULL */ \
+	X(long, attention_scratch, (longest, d, window, bias, grad), long longest, long d, long window, int bias, int grad) \
+	X(void, attention, (t, heads, d, sequences, bounds, q, k, v, scale, window, bias, bias_rows, out, scratch), \
+		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, float scale, long window, \
+		IN bias, long bias_rows, OUT out, OUT scratch) \
+	X(void, attention_grad, (t, heads, d, sequences, bounds, q, k, v, dy, scale, window, bias, bias_rows, out, scratch), \
 		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, IN dy, float scale, \
-		OUT out, OUT scratch) \
+		long window, IN bias, long bias_rows, OUT out, OUT scratch) \
+	X(void, attention_bias_grad, \
+		(t, heads, d, sequences, bounds, q, k, v, dy, scale, window, bias, bias_rows, out, scratch), \
+		long t, long heads, long d, long sequences, const int32_t *bounds, IN q, IN k, IN v, IN dy, float scale, \
+		long window, IN bias, long bias_rows, OUT out, OUT scratch) \
 	/* keys and queries are [.., heads·d], or NULL; key_rows and query_rows their rows for each distance query − key, those */ \
 	/* of distance 0 at the pointer; the spans count the rows of the longest sequence from the least to the largest */ \
 	X(long, relative_scratch, (longest, d, key_span, query_span, grad), \

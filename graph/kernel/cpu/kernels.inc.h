@@ -14,6 +14,7 @@
 #include "matmulbf16.inc.h"
 #include "layernorm.inc.h"
 #include "embed.inc.h"
+#include "rotary.inc.h"
 #include "softmax.inc.h"
 #include "attention.inc.h"
 #include "attentiongrad.inc.h"

@@ -78,7 +78,7 @@ static term_scratch take_terms(head h, long column, const uf *k, positions keys,
 	pack_positions(keys, h, column, 1, t.keys);
 	pack_positions(queries, h, column, 1, t.queries);
 	if (queries.count)
-		multiply_rows(h.n, score_stride(queries.count), h.d, k + h.at, h.ld, t.queries, t.b, score_stride(queries.count), h.scale);
+		multiply_rows(h.n, score_stride(queries.count), h.d, k + h.at, h.ld, t.queries, t.b, score_stride(queries.count), h.how.scale);
 	return t;
 }
 
@@ -86,8 +86,8 @@ static term_scratch take_terms(head h, long column, const uf *k, positions keys,
 static void relative_probabilities(long i, long rows, head h, const uf *q, const uf *keys_packed, positions keys,
 		positions queries, term_scratch t, uf *p) {
 	const long stride = score_stride(h.n), lc = score_stride(keys.count);
-	multiply_rows(rows, stride, h.d, q, h.ld, keys_packed, p, stride, h.scale);
-	if (keys.count) multiply_rows(rows, lc, h.d, q, h.ld, t.keys, t.c, lc, h.scale);
+	multiply_rows(rows, stride, h.d, q, h.ld, keys_packed, p, stride, h.how.scale);
+	if (keys.count) multiply_rows(rows, lc, h.d, q, h.ld, t.keys, t.c, lc, h.how.scale);
 	add_terms(i, rows, h, keys, t.c, queries, t.b, p);
 	for (long r = 0; r < rows; r++) softmax_row(h.n, p + r * stride);
 }
@@ -115,6 +115,6 @@ static void relative(long t, long heads, long d, long sequences, const int32_t *
 		const long n = bounds[s + 1] - bounds[s];
 		const positions ks = positions_of(keys, key_rows, n), qs = positions_of(queries, query_rows, n);
 		for (long i = 0; i < heads && n > 0; i++)
-			attend_relative((head){n, d, ld, bounds[s] * ld + i * d, scale}, i * d, q, k, v, ks, qs, out, scratch);
+			attend_relative((head){n, d, ld, bounds[s] * ld + i * d, {.scale = scale}, NULL}, i * d, q, k, v, ks, qs, out, scratch);
 	}
 }

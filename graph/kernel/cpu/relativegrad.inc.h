@@ -4,7 +4,7 @@
 //	dq = dS·k + dC·keys;  dk = dSᵀ·q + dB·queries;  dkeys = dCᵀ·q;  dqueries = dBᵀ·k.
 
 static long relative_scratch(long longest, long d, long key_span, long query_span, int grad) {
-	long size = attention_scratch(longest, d, grad) +
+	long size = attention_scratch(longest, d, 0, 0, grad) +
 		term_size(longest, grad ? longest : TILE_ROWS, d, key_span, query_span);
 	if (grad) size += block_size(key_span, d) + block_size(query_span, d) + longest * score_stride(query_span);
 	return size;
@@ -33,7 +33,7 @@ static void gather_terms(long i, long rows, head h, positions keys, uf *dc, posi
 // out holds dq, dk and dv, size elements each; dkeys and dqueries are the head's columns of row 0, or NULL.
 static void attend_relative_grad(head h, long column, const uf *q, const uf *k, const uf *v, positions keys,
 		positions queries, const uf *dy, long size, uf *out, uf *dkeys, uf *dqueries, uf *scratch) {
-	const long stride = score_stride(h.n), block = grad_rows(h.n);
+	const long stride = score_stride(h.n), block = grad_rows(h.n, 0);
 	const long lc = score_stride(keys.count), lb = score_stride(queries.count);
 	uf *keys_trans = scratch, *values_trans = keys_trans + block_size(h.d, h.n);
 	uf *content = values_trans + block_size(h.d, h.n), *rows_packed = content + block_size(h.n, h.d);
@@ -53,12 +53,12 @@ static void attend_relative_grad(head h, long column, const uf *q, const uf *k, 
 		const long rows = min_long(block, h.n - i), at = h.at + i * h.ld;
 		relative_probabilities(i, rows, h, q + at, keys_trans, keys, queries, t, p);
 		pack_block(rows, h.d, dy + at, h.ld, 0, rows_packed);
-		multiply_trans(rows, h, p, rows_packed, dv, i > 0);
+		multiply_trans(rows, h, h.n, p, rows_packed, dv, i > 0);
 		multiply_rows(rows, stride, h.d, dy + at, h.ld, values_trans, a, stride, 1);
-		for (long r = 0; r < rows; r++) softmax_row_grad(h.n, h.scale, p + r * stride, a + r * stride);
+		for (long r = 0; r < rows; r++) softmax_row_grad(h.n, h.how.scale, p + r * stride, a + r * stride);
 		multiply_rows(rows, h.d, h.n, a, stride, content, dq + i * h.ld, h.ld, 1);
 		pack_block(rows, h.d, q + at, h.ld, 0, rows_packed);
-		multiply_trans(rows, h, a, rows_packed, dk, i > 0);
+		multiply_trans(rows, h, h.n, a, rows_packed, dk, i > 0);
 		gather_terms(i, rows, h, keys, t.c, queries, db, a);
 		if (keys.count) {
 			multiply_block(rows, h.d, keys.count, (left){t.c, lc, 0, 0}, key_rows, dq + i * h.ld, h.ld, add);
@@ -82,7 +82,7 @@ static void relative_grad(long t, long heads, long d, long sequences, const int3
 		const long n = bounds[s + 1] - bounds[s];
 		const positions ks = positions_of(keys, key_rows, n), qs = positions_of(queries, query_rows, n);
 		for (long i = 0; i < heads && n > 0; i++)
-			attend_relative_grad((head){n, d, ld, bounds[s] * ld + i * d, scale}, i * d, q, k, v, ks, qs, dy, size, out,
+			attend_relative_grad((head){n, d, ld, bounds[s] * ld + i * d, {.scale = scale}, NULL}, i * d, q, k, v, ks, qs, dy, size, out,
 				keys_out ? keys_out + i * d : NULL, queries_out ? queries_out + i * d : NULL, scratch);
 	}
 }

@@ -2,17 +2,22 @@ package kerneltest
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
 // heads is a case of Attention: sequences of the given lengths, the first starting at row start, rows beyond the last
-// up to spare.
+// up to spare. Tokens see each other up to window places away, if that is not 0; biased adds a bias.
 type heads struct {
 	heads, d     int
 	lengths      []int
 	start, spare int
+	window       int
+	biased       bool
+	bias         []float32 // [2·reach−1, heads], drawn by draw
+	exact        []float64 // stands for bias in the reference, if it is there
 }
 
 // attentions returns the cases: the encoders' head sizes and others that no vector divides, lengths that cross the
@@ -30,11 +35,38 @@ func attentions() []heads {
 		{heads: 2, d: 80, lengths: []int{15, 24, 48}},
 		{heads: 1, d: 128, lengths: []int{30, 97}},
 		{heads: 2, d: 32, lengths: []int{}, spare: 4},
+		{heads: 2, d: 5, lengths: []int{3, 0, 1}, window: 1},
+		{heads: 3, d: 12, lengths: []int{16, 1, 17}, spare: 3, window: 4},
+		{heads: 2, d: 16, lengths: []int{65, 200, 63}, start: 2, window: 8},
+		{heads: 1, d: 64, lengths: []int{300, 130}, window: 64},
+		{heads: 2, d: 5, lengths: []int{3, 0, 1}, biased: true},
+		{heads: 3, d: 12, lengths: []int{16, 1, 17}, spare: 3, biased: true},
+		{heads: 2, d: 16, lengths: []int{31, 130}, start: 2, biased: true},
+		{heads: 2, d: 16, lengths: []int{31, 130}, start: 2, window: 9, biased: true},
 	}
 	if !testing.Short() {
 		cases = append(cases, heads{heads: 2, d: 16, lengths: []int{300}}, heads{heads: 1, d: 16, lengths: []int{512, 700}})
 	}
 	return cases
+}
+
+// reach is the longest distance that the bias is for, and more than any sequence needs.
+func (c heads) reach() int { return max(1, slices.Max(append([]int{0}, c.lengths...))) + 2 }
+
+// draw draws the case's bias.
+func (c *heads) draw(r *trial) {
+	if c.biased {
+		c.bias = r.normal((2*c.reach()-1)*c.heads, 1)
+	}
+}
+
+// options are those of the kernel.
+func (c heads) options(r *trial, scale float32) kernel.Attention {
+	o := kernel.Attention{Heads: c.heads, Scale: scale, Window: c.window}
+	if c.biased {
+		o.Bias = r.input(c.bias, 2*c.reach()-1, c.heads)
+	}
+	return o
 }
 
 // rows is T, the number of rows of the operands.
@@ -83,7 +115,17 @@ func (c heads) probabilities(q, k []float64, t, lo, hi, col int, scale float64) 
 			magnitude += math.Abs(v)
 		}
 		p[j] = s * scale
-		largest, bound = max(largest, p[j]), max(bound, float64(c.d+2)*u*magnitude*math.Abs(scale))
+		if c.biased {
+			at := (lo+j-t+c.reach()-1)*c.heads + col/c.d
+			if p[j] += float64(c.bias[at]); c.exact != nil {
+				p[j] += c.exact[at] - float64(c.bias[at])
+			}
+		}
+		if distance := lo + j - t; c.window > 0 && (distance > c.window || distance < -c.window) {
+			p[j] = math.Inf(-1)
+			continue
+		}
+		largest, bound = max(largest, p[j]), max(bound, float64(c.d+2)*u*magnitude*math.Abs(scale)+u*math.Abs(p[j]))
 	}
 	var sum float64
 	for j := range p {
@@ -121,10 +163,9 @@ func (c heads) forward(q, k, v []float64, scale float64) (out, tol []float64) {
 // attend runs the kernel.
 func (c heads) attend(r *trial, q, k, v []float32, scale float32) []float32 {
 	a, b, w := r.input(q, c.rows(), c.heads*c.d), r.input(k, c.rows(), c.heads*c.d), r.input(v, c.rows(), c.heads*c.d)
-	bounds := r.index(c.bounds(), len(c.lengths)+1)
+	bounds, o := r.index(c.bounds(), len(c.lengths)+1), c.options(r, scale)
 	return r.fresh(len(q), func(kernels kernel.Kernels, out []float32) {
-		kernels.Attention(kernel.F32(out, c.rows(), c.heads*c.d), a, b, w, bounds,
-			kernel.Attention{Heads: c.heads, Scale: scale})
+		kernels.Attention(kernel.F32(out, c.rows(), c.heads*c.d), a, b, w, bounds, o)
 	})
 }
 
@@ -132,13 +173,14 @@ func (c heads) attend(r *trial, q, k, v []float32, scale float32) []float32 {
 func Attention(t *testing.T, open Open) {
 	for i, c := range attentions() {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+		c.draw(r)
 		n := c.rows() * c.heads * c.d
 		q, k, v := r.normal(n, 1), r.normal(n, 1), r.normal(n, 1)
 		scale := float32(1 / math.Sqrt(float64(c.d)))
 		want, tol := c.forward(wide(q), wide(k), wide(v), float64(scale))
 		within(t, c.attend(r, q, k, v, scale), want, tol)
 
-		if len(c.lengths) > 0 {
+		if len(c.lengths) > 0 && c.window == 0 { // with a window, a NaN may reach the queries of a block
 			sees := func(row int) func(int) bool { // the elements that depend on head 0 of a row
 				return func(j int) bool {
 					var hit bool

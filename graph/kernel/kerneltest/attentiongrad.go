@@ -11,11 +11,11 @@ import (
 //
 //	dv = Pᵀ·dy;  dS = scale·P ⊙ (A − rowsum(P ⊙ A));  dq = dS·k;  dk = dSᵀ·q
 //
-// out is [3,T,Heads·d]. The tolerances carry the relative error of P (see probabilities), d+1 roundings of A, and one
+// out is [3,T,Heads·d], followed by the gradient of the bias, Σ dS/scale by distance, where there is one. The tolerances carry the relative error of P (see probabilities), d+1 roundings of A, and one
 // rounding for each term of each sum, through the magnitudes of the terms.
 func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float64) {
 	n := len(q)
-	out, tol = make([]float64, 3*n), make([]float64, 3*n)
+	out, tol = make([]float64, 3*n+len(c.bias)), make([]float64, 3*n+len(c.bias))
 	c.each(func(lo, hi, col int) {
 		for t := lo; t < hi; t++ {
 			p, err := c.probabilities(q, k, t, lo, hi, col, scale)
@@ -34,6 +34,11 @@ func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float6
 			for j := range p {
 				ds := scale * p[j] * (a[j] - mean)
 				bound := math.Abs(scale) * p[j] * (magnitude[j] + meanMagnitude) * 2 * err
+				if c.biased { // a sum of up to T terms
+					at := 3*n + (lo+j-t+c.reach()-1)*c.heads + col/c.d
+					out[at] += ds / scale
+					tol[at] += bound/math.Abs(scale) + math.Abs(ds/scale)*float64(c.rows())*u
+				}
 				for x := range c.d {
 					at, from := c.at(t, col+x), c.at(lo+j, col+x)
 					out[at] += ds * k[from]
@@ -57,6 +62,7 @@ func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float6
 func AttentionGrad(t *testing.T, open Open) {
 	for i, c := range attentions() {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+		c.draw(r)
 		width := c.heads * c.d
 		n := c.rows() * width
 		operands := [4][]float32{r.normal(n, 1), r.normal(n, 1), r.normal(n, 1), r.normal(n, 1)} // q, k, v, dy
@@ -76,19 +82,35 @@ func AttentionGrad(t *testing.T, open Open) {
 				}
 			}
 		}
+		if c.biased && n <= 1000 {
+			at := wide(c.bias)
+			numeric := central(func(x []float64) float64 {
+				moved := c
+				moved.exact = x
+				out, _ := moved.forward(wide(operands[0]), wide(operands[1]), wide(operands[2]), float64(scale))
+				return dot(operands[3], out)
+			}, at)
+			for j, v := range numeric {
+				if g := want[3*n+j]; math.Abs(v-g) > 1e-7*(1+math.Abs(g)) {
+					t.Fatalf("%+v: the reference's gradient of the bias is %g at %d, by differences %g", c, g, j, v)
+				}
+			}
+		}
 		run := func() []float32 {
 			var in [4]kernel.Tensor
 			for j, x := range operands {
 				in[j] = r.input(x, c.rows(), width)
 			}
-			bounds := r.index(c.bounds(), len(c.lengths)+1)
-			return r.fresh(3*n, func(k kernel.Kernels, out []float32) {
-				k.AttentionGrad(kernel.F32(out, 3, c.rows(), width), in[0], in[1], in[2], bounds, in[3],
-					kernel.Attention{Heads: c.heads, Scale: scale})
+			bounds, o := r.index(c.bounds(), len(c.lengths)+1), c.options(r, scale)
+			return r.fresh(len(want), func(k kernel.Kernels, out []float32) {
+				k.AttentionGrad(kernel.F32(out[:3*n], 3, c.rows(), width), in[0], in[1], in[2], bounds, in[3], o)
+				if c.biased {
+					k.AttentionBiasGrad(kernel.F32(out[3*n:], 2*c.reach()-1, c.heads), in[0], in[1], in[2], bounds, in[3], o)
+				}
 			})
 		}
 		within(t, run(), want, tol)
-		if len(c.lengths) > 0 && n < 1e4 {
+		if len(c.lengths) > 0 && n < 1e4 && c.window == 0 && !c.biased {
 			for which := range operands {
 				at := c.at(c.start, 0)
 				was := operands[which][at]

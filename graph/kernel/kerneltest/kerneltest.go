@@ -35,6 +35,8 @@ func Run(t *testing.T, open func() kernel.Kernels) {
 		{"Scale", Scale},
 		{"AddRow", AddRow},
 		{"MulRow", MulRow},
+		{"CopyColumns", CopyColumns},
+		{"Rotary", Rotary},
 		{"Activate", Activate},
 		{"ActivateGrad", ActivateGrad},
 		{"LayerNorm", LayerNorm},

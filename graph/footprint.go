@@ -1,0 +1,91 @@
+package graph
+
+import (
+	"iter"
+
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// Footprint is the memory that sessions and the weights under them take, in bytes.
+type Footprint struct {
+	Mapped  int `json:"mapped"`  // base weights that are read where the model's file is mapped
+	Copied  int `json:"copied"`  // base weights with memory of their own: those that are trained, or converted to float32
+	Packed  int `json:"packed"`  // frozen matrices laid out for products, beside the above
+	Adapter int `json:"adapter"` // parameters of adapter and head
+	Threads int `json:"threads"`
+	Arena   int `json:"arena"` // intermediate values and gradients of all threads and sessions
+}
+
+// FootprintOf is what sessions of the parameters take at the capacities that they have or that were reserved. Nothing
+// is allocated for it but one packed matrix at a time.
+func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
+	var f Footprint
+	for _, q := range p.Of(Adapter, Head) {
+		f.Adapter += 4 * q.Size()
+	}
+	packs := map[packing]bool{}
+	used := map[*Param]bool{}
+	for _, s := range sessions {
+		if err := s.build(); err != nil {
+			return f, err
+		}
+		f.Threads = max(f.Threads, len(s.kernels))
+		shared, _ := s.plan.ArenaBytes()
+		f.Arena += shared * len(s.kernels)
+		for _, n := range s.plan.Leaves() {
+			if q := s.net.leaves[n]; q != nil && q.Group == Base {
+				used[q] = true
+			}
+		}
+		for _, u := range s.packs {
+			if packs[u] {
+				continue
+			}
+			packs[u] = true
+			if l := u.layout(s.kernels[0], p.Precision, nil); l != nil {
+				f.Packed += l.Bytes()
+			}
+		}
+	}
+	for q := range used {
+		if q.mapped() {
+			f.Mapped += 4 * q.Size()
+		} else {
+			f.Copied += 4 * q.Size()
+		}
+	}
+	return f, nil
+}
+
+// mapped tells whether a base weight is a view of the model's file.
+func (p *Param) mapped() bool {
+	return p.Weight != nil && !p.thawed && p.Weight.Tensor.Type == onnx.Float
+}
+
+// Reserve makes room for batches ahead of them, so that none of them makes the session grow.
+func (s *Session) Reserve(batches iter.Seq[[]*Sequence]) {
+	c := s.cap
+	for seqs := range batches {
+		c = c.most(s.need(seqs))
+	}
+	if c != s.cap {
+		s.cap, s.net, s.ready = c, nil, false
+	}
+}
+
+// need is the capacity that a batch asks for.
+func (s *Session) need(seqs []*Sequence) (c Capacity) {
+	for _, part := range s.cut(seqs) {
+		n := Capacity{Sequences: len(part)}
+		for _, i := range part {
+			if s.mode.top() {
+				n.Rows += len(seqs[i].Targets)
+				continue
+			}
+			n.Tokens += len(seqs[i].IDs)
+			n.Rows += seqs[i].rows()
+		}
+		c = c.most(n)
+	}
+	return c
+}

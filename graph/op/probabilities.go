@@ -1,0 +1,54 @@
+package op
+
+import (
+	"math"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// Probabilities is the softmax of each row, y[t,j] = exp(x[t,j]) / Σ_i exp(x[t,i]): x [T,n]. An element of −∞ gives 0,
+// a row of nothing else a row of zeros.
+//
+//	dx = y ⊙ (dy − Σ_j y ⊙ dy)
+func Probabilities(x *G.Node) (*G.Node, error) {
+	o := &Op{name: "Probabilities", inPlace: []int{0}, usesOutput: true}
+	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
+		return append(dst, in[0]...), rank(in, 0, 2)
+	}
+	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		n := out.Cols()
+		for t := range out.Rows() {
+			softmax(out.F32[t*n:t*n+n], in[0].F32[t*n:t*n+n])
+		}
+	}
+	o.diff = func(_ G.Nodes, y, g *G.Node, _ []bool) (G.Nodes, error) {
+		var e parts
+		dx := e.softmaxGrad(y, g)
+		return G.Nodes{dx}, e.err
+	}
+	return apply(o, x)
+}
+
+// softmax is one row of Probabilities. y may be x.
+func softmax(y, x []float32) {
+	top := float32(math.Inf(-1))
+	for _, v := range x {
+		top = max(top, v)
+	}
+	if math.IsInf(float64(top), -1) {
+		clear(y)
+		return
+	}
+	total := 0.0
+	for i, v := range x {
+		e := math.Exp(float64(v) - float64(top))
+		y[i] = float32(e)
+		total += e
+	}
+	for i := range y {
+		y[i] = float32(float64(y[i]) / total)
+	}
+}
