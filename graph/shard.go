@@ -32,7 +32,7 @@ func (sh *shard) idle() bool { return len(sh.batch.order) == 0 }
 // work on the machine computes fewer of them. A shard has work enough for the matrix products to run at full speed, and
 // what it leaves is small enough to be kept for each: sums over shards are taken in their order, whoever computed them.
 const (
-	shardWork   = 256     // tokens, at least
+	shardWork   = 512     // tokens, at least
 	shardCuts   = 4       // shards a thread, at most
 	shardValues = 1 << 22 // elements of gradients, at most
 )

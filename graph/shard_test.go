@@ -31,7 +31,7 @@ func (c *counted) Embed(out kernel.Tensor, tables, ids []kernel.Tensor) {
 func TestAThreadThatIsHeldUpComputesLess(t *testing.T) {
 	m := encoder(t)
 	p := loRA(t, m, kernel.Float32)
-	seqs, count := labelled(100, 4, slices.Repeat([]int{64, 32, 100, 60}, 8)...)
+	seqs, count := labelled(100, 4, slices.Repeat([]int{64, 32, 100, 60}, 16)...)
 	train := p.Of(graph.Adapter, graph.Head)
 	run := func(held func(other *counted)) (loss float64, grads []float32, first, second int64) {
 		a, b := &counted{Kernels: cpu.New()}, &counted{Kernels: cpu.New()}
@@ -55,7 +55,7 @@ func TestAThreadThatIsHeldUpComputesLess(t *testing.T) {
 	loss, grads, a, b := run(nil)
 	shards := a + b
 	if shards < 6 {
-		t.Fatalf("2048 tokens were cut into %d shards, too few for threads to take in turn", shards)
+		t.Fatalf("4096 tokens were cut into %d shards, too few for threads to take in turn", shards)
 	}
 	got, g, a, b := run(func(other *counted) {
 		for end := time.Now().Add(20 * time.Second); other.shards.Load() < shards-1; time.Sleep(time.Millisecond) {
@@ -88,7 +88,7 @@ func TestAThreadThatIsHeldUpComputesLess(t *testing.T) {
 func TestLogitsOfShardsStandInTheirPlaces(t *testing.T) {
 	m := encoder(t)
 	p := loRA(t, m, kernel.Float32)
-	seqs, _ := labelled(100, 4, slices.Repeat([]int{64, 32, 100, 60}, 8)...)
+	seqs, _ := labelled(100, 4, slices.Repeat([]int{64, 32, 100, 60}, 16)...)
 	ks := []kernel.Kernels{cpu.New(), cpu.New()}
 	all, err := graph.NewTagger(p, ks).Logits(context.Background(), seqs)
 	if err != nil {
