@@ -27,6 +27,29 @@ const (
 	notOne    = "is part of no block that graft recognises"
 )
 
+// part takes the first rows of the positions, up to a number that end gives.
+func part(t *testing.T, m *onnx.Model, end func(e *editor) string) {
+	t.Helper()
+	n, e := node(t, m, "/encoder/Unsqueeze"), before(t, m, "/encoder/Unsqueeze")
+	n.Inputs[0] = e.add("Slice", []string{n.Inputs[0], e.ints(0), end(e), e.ints(0)})
+}
+
+// A table of which all rows are taken is the model's own weight.
+func TestAllRowsOfThePositionsAreTheWeight(t *testing.T) {
+	m := disentangled(t, 17, random.Relative{NoNorm: true})
+	part(t, m, func(e *editor) string { return e.ints(16) })
+	e, err := importer.EncoderOf(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range e.Ops {
+		if p, ok := o.(*importer.PositionTable); ok && p.W.Tensor.Name == "encoder.rel_embeddings.weight" {
+			return
+		}
+	}
+	t.Error("no operation takes encoder.rel_embeddings.weight")
+}
+
 // What is recognised is what onnxruntime computes; what differs from disentangled attention is refused and named.
 func TestDisentangledAttentionIsToldByWhatItComputes(t *testing.T) {
 	swap := func(t *testing.T, m *onnx.Model, name string) {
@@ -55,6 +78,9 @@ func TestDisentangledAttentionIsToldByWhatItComputes(t *testing.T) {
 			e := before(t, m, attending+"Expand")
 			n := node(t, m, attending+"Expand")
 			n.Inputs[0] = e.add("Sub", []string{n.Inputs[0], e.int(16)})
+		}},
+		{name: "all rows of the positions", rel: random.Relative{NoNorm: true}, edit: func(t *testing.T, m *onnx.Model) {
+			part(t, m, func(e *editor) string { return e.ints(16) })
 		}},
 		{name: "another scale of positions", edit: func(t *testing.T, m *onnx.Model) {
 			node(t, m, attending+"Div_1").Inputs[1] = before(t, m, attending+"Div_1").float(3)

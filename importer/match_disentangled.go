@@ -58,7 +58,8 @@ func (r *recogniser) disentangled(name string, _ *onnx.Node) (Value, error) {
 			return None, err
 		}
 		if values[i] == nil {
-			return None, r.s.errorf(t.soft, "the operand %q of attention is not split into %d heads of %d in a way that graft recognises", x.name, h, d)
+			return None, r.s.errorf(t.soft, "the operand %q of attention is not split into %d heads of %d in a way that graft "+
+				"recognises", x.name, h, d)
 		}
 	}
 	if v.scale != 1 {
@@ -105,7 +106,8 @@ func (r *recogniser) relative(t *summands, x *term, c content, h, d int, scale f
 	}
 	left, right := r.operand(x.left), r.operand(x.right)
 	if left.from != c.from {
-		return nil, r.s.errorf(x.node, "relative positions meet %q, want %q as in the scores' product of queries and keys", left.from, c.from)
+		return nil, r.s.errorf(x.node, "relative positions meet %q, want %q as in the scores' product of queries and keys",
+			left.from, c.from)
 	}
 	// Exporters compute √d for each term, in float32.
 	if s := x.scale * left.scale * right.scale; !(math.Abs(s-scale) <= 1e-6*math.Abs(scale)) {
@@ -128,7 +130,8 @@ func (r *recogniser) relative(t *summands, x *term, c content, h, d int, scale f
 	}
 	if ok, err := r.splitsRows(right, rows, h, d); err != nil || !ok {
 		if err == nil {
-			err = r.s.errorf(x.node, "the relative positions %q are not split into %d heads of %d in a way that graft recognises", x.right, h, d)
+			err = r.s.errorf(x.node, "the relative positions %q are not split into %d heads of %d in a way that graft recognises",
+				x.right, h, d)
 		}
 		return nil, err
 	}

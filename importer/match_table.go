@@ -40,8 +40,8 @@ func (r *recogniser) rowsOfWeights(name string) (rows, width int, ok bool) {
 // positionRows recognises moves that leave a matrix of weights as it is: all of its rows in their order.
 func (r *recogniser) positionRows(name string, n *onnx.Node) (Value, error) {
 	from, chain := r.path(name)
-	if n := r.s.g.producer(from); n != nil && n.Domain == "" && slices.Contains(moves, n.OpType) && n.OpType != "Split" && r.matrix(n.Inputs[0]) &&
-		r.constants(n.Inputs[1:]) {
+	if n := r.s.g.producer(from); n != nil && n.Domain == "" && slices.Contains(moves, n.OpType) && n.OpType != "Split" &&
+		r.matrix(n.Inputs[0]) && r.constants(n.Inputs[1:]) {
 		from, chain = r.s.g.resolve(n.Inputs[0]), append([]move{{n, 0}}, chain...)
 	}
 	if len(chain) == 0 {

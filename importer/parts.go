@@ -2,6 +2,7 @@ package importer
 
 import (
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
@@ -37,6 +38,9 @@ func (s *spec) part(n *onnx.Node, v *specValue) *specValue {
 	if axis < 0 || axis >= int64(len(v.Shape)) || at[3] != 1 || from < 0 || to <= from || to > int64(v.Shape[axis]) {
 		return nil
 	}
+	if from == 0 && to == int64(v.Shape[axis]) {
+		return v
+	}
 	shape := append([]int(nil), v.Shape...)
 	shape[axis] = int(to - from)
 	s.g.parts.Lock()
@@ -49,16 +53,24 @@ func (s *spec) part(n *onnx.Node, v *specValue) *specValue {
 		}
 		s.g.parts.of[n.Outputs[0]] = t
 	}
-	return &specValue{Array: fold.Unknown(v.Type, shape...), kind: parameter, param: &view{tensor: t}}
+	if !slices.Equal(t.Dims, dims(shape)) { // it depends on how long the sequences are
+		return nil
+	}
+	return &specValue{Array: fold.Unknown(v.Type, shape...), kind: parameter, param: &view{tensor: t}, positional: true}
+}
+
+// dims is a shape as tensors have it.
+func dims(shape []int) []int64 {
+	out := make([]int64, len(shape))
+	for i, d := range shape {
+		out[i] = int64(d)
+	}
+	return out
 }
 
 // cut is the part of a matrix or vector from an index along an axis on, of the given shape.
 func cut(name string, whole *onnx.Tensor, from, shape []int, axis, at int) (*onnx.Tensor, error) {
-	dims := make([]int64, len(shape))
-	for i, d := range shape {
-		dims[i] = int64(d)
-	}
-	return onnx.NewLazyTensor(name, onnx.Float, dims, func(w io.Writer) error {
+	return onnx.NewLazyTensor(name, onnx.Float, dims(shape), func(w io.Writer) error {
 		x, err := whole.Float32s()
 		if err != nil {
 			return err

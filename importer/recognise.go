@@ -292,7 +292,8 @@ func (r *recogniser) run(chain []move, x *fold.Array) (*fold.Array, error) {
 // sameStructure tells whether two encoders of one graph are the same but for where they were found.
 func sameStructure(a, b *Encoder) bool {
 	if len(a.Ops) != len(b.Ops) || len(a.Weights) != len(b.Weights) || !slices.Equal(a.Hidden, b.Hidden) ||
-		!slices.Equal(a.Layers, b.Layers) || a.Last != b.Last || !slices.Equal(a.Outputs, b.Outputs) || len(a.Distances) != len(b.Distances) {
+		!slices.Equal(a.Layers, b.Layers) || a.Last != b.Last || !slices.Equal(a.Outputs, b.Outputs) ||
+		!slices.EqualFunc(a.Distances, b.Distances, func(x, y *Distance) bool { return x.Limit == y.Limit }) {
 		return false
 	}
 	for i := range a.Ops {

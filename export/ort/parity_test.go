@@ -86,7 +86,8 @@ func encoders(t *testing.T) []encoder {
 		"fixtures/onnx-tools/of-fixtures/bert.q*.onnx", "fixtures/onnx-tools/of-fixtures/bert.fp16-io32.onnx",
 		"fixtures/onnx/modernbert/*.onnx", "fixtures/onnx-tools/modernbert/*.onnx",
 		"fixtures/onnx/deberta-v2/*1[47].eager.onnx", "fixtures/onnx/deberta-v2/torch113/*17.eager.onnx",
-		"fixtures/onnx-tools/deberta-v2/*.onnx", "models/mini/model.onnx", "models/e5-small/onnx/model.onnx"} {
+		"fixtures/onnx-tools/deberta-v2/*.onnx", "fixtures/onnx-tools/of-fixtures/deberta-v2.optimised.onnx",
+		"models/mini/model.onnx", "models/e5-small/onnx/model.onnx"} {
 		fs, _ := filepath.Glob(filepath.Join(shared, filepath.FromSlash(p)))
 		for _, f := range fs {
 			if testing.Short() && strings.Contains(f, "e5-small") {
