@@ -93,6 +93,16 @@ type Kernels interface {
 	// negative. out may be logits.
 	CrossEntropyGrad(out, logits, labels, weight, dout Tensor)
 
+	// Map computes out = f(x), element by element. out may be x.
+	Map(out, x Tensor, f Function)
+	// Combine computes out = f(a, b), element by element. out may be a or b.
+	Combine(out, a, b Tensor, f Pair)
+	// Select computes out[i] = a[i] where c[i] ≠ 0 and b[i] elsewhere; an empty a or b stands for zeros. out may be any of
+	// them.
+	Select(out, c, a, b Tensor)
+	// Reduce computes out[i] = f of row i of x [m,n]: [m].
+	Reduce(out, x Tensor, f Reduction)
+
 	// AdamW takes one step of AdamW (Loshchilov and Hutter 2019, algorithm 2) on p with gradient g and moments m, v.
 	AdamW(p, g, m, v Tensor, o AdamW)
 	// AddScaled computes y += s·x.

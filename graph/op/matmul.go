@@ -49,14 +49,22 @@ func product(dst tensor.Shape, in []tensor.Shape, transA, transB bool) (tensor.S
 
 // productGrad adds the gradients of the first two inputs of alpha·op(a)·op(b).
 func productGrad(in G.Nodes, g *G.Node, need []bool, transA, transB bool, alpha float32) (G.Nodes, error) {
+	return grads(in, g, need, transA, transB, func(a, b *G.Node, transA, transB bool) (*G.Node, error) {
+		return MatMul(a, b, transA, transB, alpha)
+	})
+}
+
+// grads adds the gradients of the first two inputs of a product, which are products too.
+func grads(in G.Nodes, g *G.Node, need []bool, transA, transB bool,
+	multiply func(a, b *G.Node, transA, transB bool) (*G.Node, error)) (G.Nodes, error) {
 	r := make(G.Nodes, 2)
 	var err error
 	a, b := in[0], in[1]
 	if need[0] {
 		if transA { // y = aᵀ·B: da = B·gᵀ
-			r[0], err = MatMul(b, g, transB, true, alpha)
+			r[0], err = multiply(b, g, transB, true)
 		} else { // y = a·B: da = g·Bᵀ
-			r[0], err = MatMul(g, b, false, !transB, alpha)
+			r[0], err = multiply(g, b, false, !transB)
 		}
 		if err != nil {
 			return nil, err
@@ -64,9 +72,9 @@ func productGrad(in G.Nodes, g *G.Node, need []bool, transA, transB bool, alpha 
 	}
 	if need[1] {
 		if transB { // y = A·bᵀ: db = gᵀ·A
-			r[1], err = MatMul(g, a, true, transA, alpha)
+			r[1], err = multiply(g, a, true, transA)
 		} else { // y = A·b: db = Aᵀ·g
-			r[1], err = MatMul(a, g, !transA, false, alpha)
+			r[1], err = multiply(a, g, !transA, false)
 		}
 	}
 	return r, err

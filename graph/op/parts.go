@@ -1,6 +1,10 @@
 package op
 
-import G "gorgonia.org/gorgonia"
+import (
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
 
 // parts writes an operator's expression in smaller ones without a check after each: the first error stays in err, and
 // what follows it is nil.
@@ -33,6 +37,23 @@ func (e *parts) rowSum(x *G.Node) *G.Node { return e.of(func() (*G.Node, error) 
 
 func (e *parts) repeatColumn(c, like *G.Node) *G.Node {
 	return e.of(func() (*G.Node, error) { return RepeatColumn(c, like) })
+}
+
+func (e *parts) mapped(x *G.Node, f kernel.Function) *G.Node {
+	return e.of(func() (*G.Node, error) { return Map(x, f) })
+}
+
+func (e *parts) combine(a, b *G.Node, f kernel.Pair) *G.Node {
+	return e.of(func() (*G.Node, error) { return Combine(a, b, f) })
+}
+
+// where keeps the elements of a where c is not 0, and zeros elsewhere; otherwise keeps the others.
+func (e *parts) where(c, a *G.Node) *G.Node {
+	return e.of(func() (*G.Node, error) { return Select(c, a, nil) })
+}
+
+func (e *parts) otherwise(c, a *G.Node) *G.Node {
+	return e.of(func() (*G.Node, error) { return Select(c, nil, a) })
 }
 
 func (e *parts) part(x *G.Node, i int) *G.Node {

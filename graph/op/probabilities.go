@@ -13,15 +13,21 @@ import (
 // a row of nothing else a row of zeros.
 //
 //	dx = y ⊙ (dy − Σ_j y ⊙ dy)
-func Probabilities(x *G.Node) (*G.Node, error) {
-	o := &Op{name: "Probabilities", inPlace: []int{0}, usesOutput: true}
+func Probabilities(x *G.Node) (*G.Node, error) { return rowwise("Probabilities", 0, x) }
+
+// Softmax is Probabilities as ONNX has it: a row of −∞ alone gives NaN.
+func Softmax(x *G.Node) (*G.Node, error) { return rowwise("Softmax", float32(math.NaN()), x) }
+
+// rowwise is the softmax of each row; one of −∞ alone gives empty.
+func rowwise(name string, empty float32, x *G.Node) (*G.Node, error) {
+	o := &Op{name: name, inPlace: []int{0}, usesOutput: true}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		return append(dst, in[0]...), rank(in, 0, 2)
 	}
 	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		n := out.Cols()
 		for t := range out.Rows() {
-			softmax(out.F32[t*n:t*n+n], in[0].F32[t*n:t*n+n])
+			softmax(out.F32[t*n:t*n+n], in[0].F32[t*n:t*n+n], empty)
 		}
 	}
 	o.diff = func(_ G.Nodes, y, g *G.Node, _ []bool) (G.Nodes, error) {
@@ -32,14 +38,14 @@ func Probabilities(x *G.Node) (*G.Node, error) {
 	return apply(o, x)
 }
 
-// softmax is one row of Probabilities. y may be x.
-func softmax(y, x []float32) {
+// softmax is one row's, empty everywhere if all of it is −∞. y may be x.
+func softmax(y, x []float32, empty float32) {
 	top := float32(math.Inf(-1))
 	for _, v := range x {
 		top = max(top, v)
 	}
 	if math.IsInf(float64(top), -1) {
-		clear(y)
+		fill(y, empty)
 		return
 	}
 	total := 0.0

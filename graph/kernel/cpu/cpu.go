@@ -16,12 +16,15 @@ import (
 	"unsafe"
 
 	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/kernel/portable"
 )
 
 var _ kernel.Kernels = (*kernels)(nil)
 
 // kernels calls the C kernels of one level. scratch grows to what the largest call needs and is kept.
 type kernels struct {
+	portable.Nodewise
+
 	level   Level
 	table   *C.struct_graft_kernels
 	scratch []float32

@@ -8,6 +8,7 @@ var _ kernel.Kernels = (*kernels)(nil)
 
 // kernels holds scratch memory for packed panels, for attention's scores and for their terms of relative positions.
 type kernels struct {
+	Nodewise
 	panels, scores, terms []float32
 }
 
