@@ -82,7 +82,7 @@ func (e *Exec) Feed(n *G.Node, t kernel.Tensor) error {
 		return fmt.Errorf("exec: feeding %q: too few elements of type %v for shape %v", n.Name(), n.Dtype(), slices.Clone(t.Shape))
 	}
 	v := &e.values[i]
-	if !tensor.Shape(v.Shape).Eq(t.Shape) || !e.fed[i] {
+	if !slices.Equal(v.Shape, t.Shape) || !e.fed[i] {
 		v.Shape = append(v.Shape[:0], t.Shape...)
 		e.stale = true
 	}

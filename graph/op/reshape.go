@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -9,7 +10,7 @@ import (
 
 // Reshape is y = x with another shape of as many elements. It computes nothing, y shares x's memory.
 func Reshape(x *G.Node, shape ...int) (*G.Node, error) {
-	if x.Shape().Eq(tensor.Shape(shape)) {
+	if slices.Equal(x.Shape(), shape) { // Shape.Eq takes a column for a vector
 		return x, nil
 	}
 	o := &Op{name: "Reshape", attrs: fmt.Sprint(shape)}

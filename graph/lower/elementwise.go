@@ -1,0 +1,158 @@
+package lower
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/op"
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// mapped applies a function of one argument.
+func mapped(f kernel.Function) rule {
+	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+		x, err := b.elements(in[0])
+		if err != nil {
+			return nil, err
+		}
+		y, err := op.Map(x, f)
+		return []*G.Node{y}, err
+	}
+}
+
+// activated applies an activation.
+func activated(f kernel.Activation) rule {
+	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+		x, err := b.elements(in[0])
+		if err != nil {
+			return nil, err
+		}
+		if len(in) > 1 && in[1] != nil { // the bias of com.microsoft's variants
+			bias, err := b.broadcast(in[1], in[0].Shape)
+			if err != nil {
+				return nil, err
+			}
+			if x, err = op.Add(x, bias); err != nil {
+				return nil, err
+			}
+		}
+		y, err := op.Activate(x, f)
+		return []*G.Node{y}, err
+	}
+}
+
+func negated(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	x, err := b.elements(in[0])
+	if err != nil {
+		return nil, err
+	}
+	y, err := op.Scale(x, -1)
+	return []*G.Node{y}, err
+}
+
+// gelu is Gelu by its attribute.
+func gelu(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	f := kernel.GELU
+	if a := s.Node.Attribute("approximate"); a != nil && string(a.S) == "tanh" {
+		f = kernel.GELUTanh
+	}
+	return activated(f)(b, s, in)
+}
+
+// quickGelu is x·σ(αx).
+func quickGelu(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	alpha := float32(1.702)
+	if a := s.Node.Attribute("alpha"); a != nil {
+		alpha = a.F
+	}
+	x, err := b.elements(in[0])
+	if err != nil {
+		return nil, err
+	}
+	y, err := op.Scale(x, alpha)
+	if err == nil {
+		y, err = op.Map(y, kernel.Sigmoid)
+	}
+	if err == nil {
+		y, err = op.Mul(x, y)
+	}
+	return []*G.Node{y}, err
+}
+
+// folded applies a function of two arguments to all inputs from the left, each repeated to the output's shape.
+func folded(f func(a, b *G.Node) (*G.Node, error)) rule {
+	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+		var acc *G.Node
+		for i, v := range in {
+			x, err := b.broadcast(v, s.Out[0].Array.Shape)
+			if err == nil && i > 0 {
+				x, err = f(acc, x)
+			}
+			if err != nil {
+				return nil, err
+			}
+			acc = x
+		}
+		return []*G.Node{acc}, nil
+	}
+}
+
+func combined(f kernel.Pair) rule {
+	return folded(func(a, b *G.Node) (*G.Node, error) { return op.Combine(a, b, f) })
+}
+
+// ofFloats refuses integers, of which the rule would make something else.
+func ofFloats(r rule) rule {
+	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+		for i, v := range in {
+			if v != nil && !isFloat(v.Type) {
+				return nil, fmt.Errorf("input %d is %v, computed from weights or floating-point inputs: graft computes "+
+					"with such integers only where float32 is exact", i, v)
+			}
+		}
+		return r(b, s, in)
+	}
+}
+
+func subtracted(x, y *G.Node) (*G.Node, error) {
+	minus, err := op.Scale(y, -1)
+	if err != nil {
+		return nil, err
+	}
+	return op.Add(x, minus)
+}
+
+// chosen is Where.
+func chosen(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	var x [3]*G.Node
+	for i, v := range in {
+		var err error
+		if x[i], err = b.broadcast(v, s.Out[0].Array.Shape); err != nil {
+			return nil, err
+		}
+	}
+	y, err := op.Select(x[0], x[1], x[2])
+	return []*G.Node{y}, err
+}
+
+// cast is Cast and CastLike: rounded towards zero to integers, compared with zero to booleans. Narrower floats are
+// float32 here.
+func cast(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	x, err := b.elements(in[0])
+	if err != nil {
+		return nil, err
+	}
+	from, to := in[0].Type, s.Out[0].Array.Type
+	switch {
+	case to == onnx.Bool && from != onnx.Bool:
+		if x, err = op.Map(x, kernel.Not); err == nil {
+			x, err = op.Map(x, kernel.Not)
+		}
+	case isFloat(from) && !isFloat(to):
+		x, err = op.Map(x, kernel.Trunc)
+	}
+	return []*G.Node{x}, err
+}

@@ -1,0 +1,267 @@
+// Package lower builds gorgonia graphs node by node: every ONNX operator becomes some of graph/op's, without looking
+// for the blocks of an encoder. It is how a network runs that no rule recognises: on padded batches, slower, with the
+// same results and with gradients to any order.
+package lower
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/op"
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/fold"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+)
+
+// Network is a Program as a gorgonia graph. Numbers are float32 whatever the file has; conditions are 0 and 1.
+type Network struct {
+	Leaves  []Leaf
+	Inputs  []*G.Node // of the program's floating-point inputs, in one dimension
+	Outputs []*G.Node // of the program's outputs, in one dimension; nil for those that the host computes
+
+	values map[string]*value
+}
+
+// Leaf is a node that a batch gives its value, other than the inputs and weights.
+type Leaf struct {
+	Node *G.Node
+	// Value makes it of what Program.Host gave. Constant tells that it is the same for every batch.
+	Value    func(host map[string]*fold.Array) (kernel.Tensor, error)
+	Constant bool
+}
+
+// Build adds the nodes of a program to a graph. weight gives a parameter's leaf, of the shape that the file has.
+func Build(g *G.ExprGraph, p *importer.Program, weight func(*importer.Weight) (*G.Node, error)) (*Network, error) {
+	b := &builder{Network: &Network{values: map[string]*value{}}, g: g, weight: weight}
+	for _, in := range p.Inputs {
+		if err := checkShape(in.Array); err != nil {
+			return nil, fmt.Errorf("input %q: %w", in.Name, err)
+		}
+		n := b.leaf(in.Name, tensor.Float32, in.Array.Size())
+		b.Inputs = append(b.Inputs, n)
+		b.values[in.Name] = &value{node: n, Array: in.Array}
+	}
+	for _, s := range p.Steps {
+		if err := b.step(s); err != nil {
+			return nil, s.Errorf("%w", err)
+		}
+	}
+	for _, o := range p.Outputs {
+		var n *G.Node
+		if o.Source == importer.Computed || o.Source == importer.Parameter {
+			v, err := b.value(o)
+			if err != nil {
+				return nil, fmt.Errorf("output %q: %w", o.Name, err)
+			}
+			if n, err = b.elements(v); err != nil {
+				return nil, fmt.Errorf("output %q: %w", o.Name, err)
+			}
+		}
+		b.Outputs = append(b.Outputs, n)
+	}
+	return b.Network, nil
+}
+
+// Value is the node of a value in one dimension, and its shape; nil where no step made it.
+func (n *Network) Value(name string) (*G.Node, []int) {
+	v := n.values[name]
+	if v == nil {
+		return nil, nil
+	}
+	return v.node, v.Shape
+}
+
+// value is an operand in the graph.
+type value struct {
+	*fold.Array
+	node   *G.Node // its elements in one dimension; nil until they are needed
+	source importer.Source
+	name   string
+	weight *G.Node // of a parameter: its leaf, of two dimensions or others
+	trans  bool    // the parameter stands transposed
+}
+
+type builder struct {
+	*Network
+	g      *G.ExprGraph
+	weight func(*importer.Weight) (*G.Node, error)
+	leaves int
+}
+
+// rule makes the outputs of a step of its inputs. What it does not make stays nil.
+type rule func(b *builder, s importer.Step, in []*value) ([]*G.Node, error)
+
+// step adds the nodes of one step.
+func (b *builder) step(s importer.Step) error {
+	r, ok := rules[key{s.Node.Domain, s.Node.OpType}]
+	if !ok {
+		return fmt.Errorf("this operator runs only on the host, on integers and shapes")
+	}
+	in := make([]*value, len(s.In))
+	for i, o := range s.In {
+		if o.Source == importer.Absent {
+			continue
+		}
+		v, err := b.value(o)
+		if err != nil {
+			return fmt.Errorf("input %d: %w", i, err)
+		}
+		in[i] = v
+	}
+	for _, o := range s.Out {
+		if o.Source != importer.Absent {
+			if err := checkShape(o.Array); err != nil {
+				return err
+			}
+		}
+	}
+	out, err := r(b, s, in)
+	if err != nil {
+		return err
+	}
+	for i, o := range s.Out {
+		if o.Source == importer.Absent {
+			continue
+		}
+		if i >= len(out) || out[i] == nil {
+			return fmt.Errorf("its output %d is not computed", i)
+		}
+		n, err := op.Reshape(out[i], o.Array.Size())
+		if err != nil {
+			return err
+		}
+		b.values[o.Name] = &value{Array: o.Array, node: n, source: importer.Computed, name: o.Name}
+	}
+	return nil
+}
+
+// maxElements bounds a value: a graph that asks for more is refused before anything is allocated.
+const maxElements = 1 << 30
+
+func checkShape(a *fold.Array) error {
+	n := a.Size()
+	if n == 0 {
+		return fmt.Errorf("%v is empty, which graft's operators do not take", a)
+	}
+	if n > maxElements {
+		return fmt.Errorf("%v is too large", a)
+	}
+	return nil
+}
+
+// value is an operand's, made when it is first used.
+func (b *builder) value(o importer.Operand) (*value, error) {
+	if v := b.values[o.Name]; v != nil && v.trans == o.Trans {
+		return v, nil
+	}
+	v := &value{Array: o.Array, source: o.Source, name: o.Name, trans: o.Trans}
+	switch o.Source {
+	case importer.Computed:
+		return nil, fmt.Errorf("nothing makes %q", o.Name)
+	case importer.Parameter:
+		if err := checkShape(o.Array); err != nil {
+			return nil, err
+		}
+		n, err := b.weight(o.Weight)
+		if err != nil {
+			return nil, err
+		}
+		v.weight = n
+		return v, nil // the name of a parameter stands for it as the file has it and turned
+	}
+	b.values[o.Name] = v
+	return v, nil
+}
+
+// elements is a value's node in one dimension.
+func (b *builder) elements(v *value) (*G.Node, error) {
+	if v.node != nil {
+		return v.node, nil
+	}
+	var err error
+	switch v.source {
+	case importer.Parameter:
+		if v.node, err = op.Reshape(v.weight, v.Size()); err == nil && v.trans {
+			v.node, err = b.permute(v.node, []int{v.Shape[1], v.Shape[0]}, []int{1, 0})
+		}
+	case importer.Constant, importer.Host:
+		if err := checkShape(v.Array); err != nil {
+			return nil, err
+		}
+		v.node = b.leaf(v.name, tensor.Float32, v.Size())
+		b.Leaves = append(b.Leaves, Leaf{Node: v.node, Constant: v.source == importer.Constant,
+			Value: func(host map[string]*fold.Array) (kernel.Tensor, error) {
+				a := v.Array
+				if v.source == importer.Host {
+					a = host[v.name]
+				}
+				x, err := floats(a)
+				if err != nil {
+					return kernel.Tensor{}, fmt.Errorf("%q: %w", v.name, err)
+				}
+				return kernel.F32(x, len(x)), nil
+			}})
+	default:
+		err = fmt.Errorf("%q has no elements", v.name)
+	}
+	return v.node, err
+}
+
+// floats converts an array's elements to float32; integers must stay what they are.
+func floats(a *fold.Array) ([]float32, error) {
+	out := make([]float32, a.Size())
+	for i := range out {
+		v := a.At(i)
+		out[i] = float32(v)
+		if a.Ints != nil && float64(out[i]) != v {
+			return nil, fmt.Errorf("the integer %v has no place among float32", a.Ints[i])
+		}
+	}
+	return out, nil
+}
+
+// leaf adds a leaf of one dimension, under a name that no other has.
+func (b *builder) leaf(name string, t tensor.Dtype, n int) *G.Node {
+	b.leaves++
+	return G.NewTensor(b.g, t, 1, G.WithShape(n), G.WithName(fmt.Sprintf("%s#%d", name, b.leaves)))
+}
+
+// constants adds a leaf of known numbers, index one of known indices.
+func (b *builder) constants(name string, x ...float32) *G.Node {
+	n := b.leaf(name, tensor.Float32, len(x))
+	b.Leaves = append(b.Leaves, Leaf{n, func(map[string]*fold.Array) (kernel.Tensor, error) { return kernel.F32(x, len(x)), nil }, true})
+	return n
+}
+
+func (b *builder) index(name string, x []int32) *G.Node {
+	n := b.leaf(name, tensor.Int32, len(x))
+	b.Leaves = append(b.Leaves, Leaf{n, func(map[string]*fold.Array) (kernel.Tensor, error) { return kernel.I32(x, len(x)), nil }, true})
+	return n
+}
+
+// matrix is a value as a matrix. A parameter of that shape is its leaf, which may be packed; trans tells that it is to
+// be read transposed.
+func (b *builder) matrix(v *value, rows, cols int) (n *G.Node, trans bool, err error) {
+	if v.weight != nil && v.weight.Dims() == 2 && v.Shape[0] == rows && v.Shape[1] == cols {
+		return v.weight, v.trans, nil
+	}
+	if n, err = b.elements(v); err == nil {
+		n, err = op.Reshape(n, rows, cols)
+	}
+	return n, false, err
+}
+
+func isFloat(t onnx.DataType) bool {
+	return t == onnx.Float || t == onnx.Float16 || t == onnx.Bfloat16 || t == onnx.Double
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
