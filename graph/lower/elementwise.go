@@ -104,14 +104,12 @@ func combined(f kernel.Pair) rule {
 	return folded(func(a, b *G.Node) (*G.Node, error) { return op.Combine(a, b, f) })
 }
 
-// ofFloats refuses integers, of which the rule would make something else.
+// ofFloats refuses a result of integers, of which the rule would make something else.
 func ofFloats(r rule) rule {
 	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
-		for i, v := range in {
-			if v != nil && !isFloat(v.Type) {
-				return nil, fmt.Errorf("input %d is %v, computed from weights or floating-point inputs: graft computes "+
-					"with such integers only where float32 is exact", i, v)
-			}
+		if a := s.Out[0].Array; !isFloat(a.Type) {
+			return nil, fmt.Errorf("it gives %v, computed from weights or floating-point inputs: graft has no arithmetic of "+
+				"integers there", a)
 		}
 		return r(b, s, in)
 	}

@@ -248,10 +248,17 @@ func (b *builder) matrix(v *value, rows, cols int) (n *G.Node, trans bool, err e
 	if v.weight != nil && v.weight.Dims() == 2 && v.Shape[0] == rows && v.Shape[1] == cols {
 		return v.weight, v.trans, nil
 	}
-	if n, err = b.elements(v); err == nil {
-		n, err = op.Reshape(n, rows, cols)
-	}
+	n, err = b.rows(v, rows, cols)
 	return n, false, err
+}
+
+// rows is a value as a matrix.
+func (b *builder) rows(v *value, rows, cols int) (*G.Node, error) {
+	n, err := b.elements(v)
+	if err != nil {
+		return nil, err
+	}
+	return op.Reshape(n, rows, cols)
 }
 
 func isFloat(t onnx.DataType) bool {

@@ -253,10 +253,7 @@ func gathered(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 	outer, d, inner := product(data.Shape[:axis]), data.Shape[axis], product(data.Shape[axis+1:])
 	x, trans, err := b.matrix(data, outer*d, inner)
 	if err == nil && trans {
-		x, err = b.elements(data)
-		if err == nil {
-			x, err = op.Reshape(x, outer*d, inner)
-		}
+		x, err = b.rows(data, outer*d, inner)
 	}
 	if err != nil {
 		return nil, err
@@ -298,10 +295,7 @@ func joined(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 		if v.Size() == 0 {
 			continue
 		}
-		x, err := b.elements(v)
-		if err == nil {
-			x, err = op.Reshape(x, outer, v.Size()/outer)
-		}
+		x, err := b.rows(v, outer, v.Size()/outer)
 		if err != nil {
 			return nil, err
 		}

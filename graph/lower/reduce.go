@@ -180,7 +180,7 @@ func layerNormalised(b *builder, s importer.Step, in []*value) ([]*G.Node, error
 		axis += len(in[0].Shape)
 	}
 	n := product(in[0].Shape[axis:])
-	x, _, err := b.matrix(in[0], in[0].Size()/n, n)
+	x, err := b.rows(in[0], in[0].Size()/n, n)
 	if err != nil {
 		return nil, err
 	}

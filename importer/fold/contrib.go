@@ -1,9 +1,9 @@
 package fold
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // The operators of onnxruntime's domain com.microsoft that its optimiser writes, by docs/ContribOperators.md.
@@ -48,17 +48,27 @@ func biased(c Call, f func(float64) float64) ([]*Array, error) {
 	return unary{f: f}.apply(Call{Node: c.Node, In: []*Array{x}})
 }
 
-// fusedMatMul gives the shape of MatMul with the last two dimensions of each side transposed on request.
+// fusedMatMul is MatMul with the last two axes of each side transposed on request, and scaled.
 func fusedMatMul(c Call) ([]*Array, error) {
 	if c.int("transBatchA", 0) != 0 || c.int("transBatchB", 0) != 0 {
 		return nil, fmt.Errorf("transBatchA and transBatchB are not known")
 	}
-	turned := func(a *Array, on bool) *Array {
-		s := slices.Clone(a.Shape)
-		if n := len(s); on && n > 1 {
-			s[n-1], s[n-2] = s[n-2], s[n-1]
-		}
-		return Unknown(a.Type, s...)
+	turned := c.int("transA", 0) != 0 || c.int("transB", 0) != 0
+	if vector := len(c.In[0].Shape) == 1 || len(c.In[1].Shape) == 1; vector && turned {
+		return nil, errors.New("a vector beside a transposed matrix is not known: onnxruntime reads the matrix untransposed")
 	}
-	return one(multiply(turned(c.In[0], c.int("transA", 0) != 0), turned(c.In[1], c.int("transB", 0) != 0)))
+	out, err := c.product(c.In[0], c.In[1])
+	if err != nil {
+		return nil, err
+	}
+	return one(c.scaled("alpha", out))
+}
+
+// fusedGemm is Gemm with an activation behind it, of which it gives the shape alone: recognition reads it.
+func fusedGemm(c Call) ([]*Array, error) {
+	out, err := gemm(c)
+	if err != nil {
+		return nil, err
+	}
+	return []*Array{Unknown(out[0].Type, out[0].Shape...)}, nil
 }

@@ -3,8 +3,6 @@ package fold
 import (
 	"fmt"
 	"slices"
-
-	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
 // maxProducts bounds the multiplications of one folded MatMul.
@@ -72,64 +70,65 @@ func multiply(a, b *Array) (*Array, error) {
 	return out, nil
 }
 
-// gemm gives the shape alone: no exporter writes index arithmetic with it.
+// gemm is alpha·op(A)·op(B) + beta·C for matrices.
 func gemm(c Call) ([]*Array, error) {
-	a, b := c.In[0].Shape, c.In[1].Shape
-	if len(a) != 2 || len(b) != 2 {
-		return nil, fmt.Errorf("cannot multiply %v by %v", a, b)
+	a, b := c.In[0], c.In[1]
+	if len(a.Shape) != 2 || len(b.Shape) != 2 {
+		return nil, fmt.Errorf("cannot multiply %v by %v", a.Shape, b.Shape)
 	}
-	m, k, k2, n := a[0], a[1], b[0], b[1]
-	if c.int("transA", 0) != 0 {
-		m, k = k, m
-	}
-	if c.int("transB", 0) != 0 {
-		k2, n = n, k2
-	}
-	if k != k2 {
-		return nil, fmt.Errorf("cannot multiply %v by %v", a, b)
-	}
-	if bias := c.in(2); bias != nil {
-		full, err := Broadcast(bias.Shape, []int{m, n})
-		if err != nil || !slices.Equal(full, []int{m, n}) {
-			return nil, fmt.Errorf("the bias %v does not broadcast to [%d %d]", bias, m, n)
-		}
-	}
-	return []*Array{Unknown(c.In[0].Type, m, n)}, nil
-}
-
-// softmax gives the type and shape of the input, never its elements. def is the axis where none is given.
-func softmax(def int64) Func {
-	return func(c Call) ([]*Array, error) {
-		a := c.In[0]
-		if _, err := axis(c.int("axis", def), len(a.Shape)); err != nil {
-			return nil, err
-		}
-		return []*Array{Unknown(a.Type, a.Shape...)}, nil
-	}
-}
-
-// layerNormalization gives the shape of its first output; mean and deviation keep the axes before its own.
-func layerNormalization(c Call) ([]*Array, error) {
-	x := c.In[0]
-	k, err := axis(c.int("axis", -1), len(x.Shape))
+	out, err := c.product(a, b)
 	if err != nil {
 		return nil, err
 	}
-	if product(x.Shape[k:]) == 0 {
-		return nil, fmt.Errorf("there is nothing to normalise in %v from axis %d on", x, k)
+	bias := c.in(2)
+	if bias == nil {
+		return one(c.scaled("alpha", out))
 	}
-	for _, in := range c.In[1:] {
-		if in == nil {
-			continue
-		}
-		full, err := Broadcast(in.Shape, x.Shape)
-		if err != nil || !slices.Equal(full, x.Shape) {
-			return nil, fmt.Errorf("%v does not broadcast to %v", in, x)
-		}
+	full, err := Broadcast(bias.Shape, out.Shape)
+	if err != nil || !slices.Equal(full, out.Shape) {
+		return nil, fmt.Errorf("the bias %v does not broadcast to %v", bias, out.Shape)
 	}
-	stat := slices.Clone(x.Shape)
-	for i := k; i < len(stat); i++ {
-		stat[i] = 1
+	if out, err = c.scaled("alpha", out); err != nil {
+		return nil, err
 	}
-	return []*Array{Unknown(x.Type, x.Shape...), Unknown(onnx.Float, stat...), Unknown(onnx.Float, stat...)}, nil
+	if bias, err = c.scaled("beta", bias); err != nil {
+		return nil, err
+	}
+	return one(binaries["Add"].two(out, bias))
+}
+
+// product multiplies two arrays, the last two axes of each transposed on request.
+func (c Call) product(a, b *Array) (*Array, error) {
+	a, err := a.turned(c.int("transA", 0) != 0)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = b.turned(c.int("transB", 0) != 0); err != nil {
+		return nil, err
+	}
+	return multiply(a, b)
+}
+
+// turned is a with its last two axes transposed, if on is set and it has two.
+func (a *Array) turned(on bool) (*Array, error) {
+	n := len(a.Shape)
+	if !on || n < 2 {
+		return a, nil
+	}
+	rows, cols := a.Shape[n-2], a.Shape[n-1]
+	shape := slices.Clone(a.Shape)
+	shape[n-2], shape[n-1] = cols, rows
+	return a.take(shape, func(i int) int {
+		matrix, r, k := i/(rows*cols), i/rows%cols, i%rows
+		return matrix*rows*cols + k*cols + r
+	})
+}
+
+// scaled is an array times an attribute, which is 1 where it is not given.
+func (c Call) scaled(name string, a *Array) (*Array, error) {
+	s := c.float(name, 1)
+	if s == 1 || !a.Known() || a.Floats == nil {
+		return a, nil
+	}
+	return unary{f: func(x float64) float64 { return s * x }}.one(a)
 }

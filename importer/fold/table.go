@@ -89,8 +89,8 @@ var operators = func() map[opKey][]entry {
 
 		{"", "MatMul"}:     {at(1, matMul, 2, number, same)},
 		{"", "Gemm"}:       {at(7, gemm, 2, number, same, same)},
-		{"", "Softmax"}:    {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
-		{"", "LogSoftmax"}: {at(1, softmax(1), 1, float), at(13, softmax(-1), 1, float)},
+		{"", "Softmax"}:    {at(1, softmax(1, true, false), 1, float), at(13, softmax(-1, false, false), 1, float)},
+		{"", "LogSoftmax"}: {at(1, softmax(1, true, true), 1, float), at(13, softmax(-1, false, true), 1, float)},
 		{"", "Gelu"}:       {at(20, coreGelu, 1, float)},
 		// ONNX has it from opset 17 on, onnxruntime from 1: its optimiser writes it into older models.
 		{"", "LayerNormalization"}: {at(1, layerNormalization, 2, float, same, same)},
@@ -105,7 +105,7 @@ var operators = func() map[opKey][]entry {
 		{"com.microsoft", "BiasGelu"}:    {at(1, biasGelu, 2, float, same)},
 		{"com.microsoft", "FastGelu"}:    {at(1, fastGelu, 1, float, same)},
 		{"com.microsoft", "FusedMatMul"}: {at(1, fusedMatMul, 2, float, same)},
-		{"com.microsoft", "FusedGemm"}:   {at(1, gemm, 2, float, same, same)}, // its activation keeps the shape
+		{"com.microsoft", "FusedGemm"}:   {at(1, fusedGemm, 2, float, same, same)},
 	}
 	for name, u := range unaries {
 		m[opKey{"", name}] = []entry{at(u.since, u.apply, 1, u.in)}

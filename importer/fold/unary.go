@@ -60,14 +60,15 @@ func geluTanh(x float64) float64 {
 }
 
 // apply gives an array of the input's type and shape, or of booleans.
-func (u unary) apply(c Call) ([]*Array, error) {
-	a := c.In[0]
+func (u unary) apply(c Call) ([]*Array, error) { return one(u.one(c.In[0])) }
+
+func (u unary) one(a *Array) (*Array, error) {
 	out := Unknown(a.Type, a.Shape...)
 	if u.bool {
 		out.Type = onnx.Bool
 	}
 	if !a.Known() {
-		return []*Array{out}, nil
+		return out, nil
 	}
 	if err := out.alloc(); err != nil {
 		return nil, err
@@ -86,5 +87,5 @@ func (u unary) apply(c Call) ([]*Array, error) {
 			out.Floats[i] = round(out.Type, u.f(a.Floats[i]))
 		}
 	}
-	return []*Array{out}, nil
+	return out, nil
 }
