@@ -139,13 +139,6 @@ func normalised(log bool) rule {
 
 // logSoftmax is d − log Σ eᵈ for d = x − max x, row by row.
 func logSoftmax(x *G.Node) (*G.Node, error) {
-	apart := func(x, row *G.Node) (*G.Node, error) {
-		all, err := op.Spread(row, x)
-		if err != nil {
-			return nil, err
-		}
-		return subtracted(x, all)
-	}
 	top, err := op.Reduce(x, kernel.Greatest)
 	if err != nil {
 		return nil, err
@@ -195,5 +188,50 @@ func layerNormalised(b *builder, s importer.Step, in []*value) ([]*G.Node, error
 		}
 	}
 	y, err := op.LayerNorm(x, nil, gamma, beta, eps)
-	return []*G.Node{y}, err
+	if err != nil || len(s.Out) < 2 {
+		return []*G.Node{y}, err
+	}
+	mean, inverse, err := moments(x, eps)
+	return []*G.Node{y, mean, inverse}, err
+}
+
+// moments are each row's mean and 1/√(variance + eps).
+func moments(x *G.Node, eps float32) (mean, inverse *G.Node, err error) {
+	n := 1 / float32(x.Shape()[1])
+	average := func(x *G.Node) (*G.Node, error) {
+		sum, err := op.Reduce(x, kernel.Sum)
+		if err != nil {
+			return nil, err
+		}
+		return op.Scale(sum, n)
+	}
+	if mean, err = average(x); err != nil {
+		return nil, nil, err
+	}
+	d, err := apart(x, mean)
+	if err == nil {
+		d, err = op.Mul(d, d)
+	}
+	if err == nil {
+		d, err = average(d)
+	}
+	if err == nil {
+		d, err = op.Shift(d, eps)
+	}
+	if err == nil {
+		d, err = op.Map(d, kernel.Sqrt)
+	}
+	if err == nil {
+		inverse, err = op.Map(d, kernel.Reciprocal)
+	}
+	return mean, inverse, err
+}
+
+// apart is x − row, which is repeated along each of x's rows.
+func apart(x, row *G.Node) (*G.Node, error) {
+	all, err := op.Spread(row, x)
+	if err != nil {
+		return nil, err
+	}
+	return subtracted(x, all)
 }
