@@ -27,11 +27,21 @@ func TestNodeTests(t *testing.T) {
 	if dir == "" {
 		t.Skipf("needs ONNX's node tests: set %s to their folder", NodeTests)
 	}
+	passed, refused := nodeTests(t, dir)
+	for _, op := range slices.Sorted(maps.Keys(passed)) {
+		t.Logf("%-24s %3d passed, %d refused", op, passed[op], refused[op])
+	}
+}
+
+// nodeTests runs the tests of a folder and counts them by operator.
+func nodeTests(t *testing.T, dir string) (passed, refused map[string]int) {
+	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	passed, refused, reasons := map[string]int{}, map[string]int{}, map[string]int{}
+	passed, refused = map[string]int{}, map[string]int{}
+	reasons := map[string]int{}
 	for _, e := range entries {
 		op, err := nodeTest(filepath.Join(dir, e.Name()))
 		var no refusal
@@ -45,12 +55,10 @@ func TestNodeTests(t *testing.T) {
 			passed[op]++
 		}
 	}
-	for _, op := range slices.Sorted(maps.Keys(passed)) {
-		t.Logf("%-24s %3d passed, %d refused", op, passed[op], refused[op])
-	}
 	for _, r := range slices.Sorted(maps.Keys(reasons)) {
 		t.Logf("%3d × %s", reasons[r], r)
 	}
+	return passed, refused
 }
 
 // refusal is why a test is not run.

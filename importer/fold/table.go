@@ -1,7 +1,9 @@
 package fold
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
@@ -122,3 +124,25 @@ var operators = func() map[opKey][]entry {
 	}
 	return m
 }()
+
+// Operator is an operator that this package knows.
+type Operator struct {
+	Domain, Name string
+	Since        []int64 // the opset versions of its domain at which its inputs or its meaning changed
+}
+
+// Operators lists all of them, by domain and name.
+func Operators() []Operator {
+	var out []Operator
+	for k, es := range operators {
+		o := Operator{Domain: k.domain, Name: k.op}
+		for _, e := range es {
+			o.Since = append(o.Since, e.since)
+		}
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(a, b Operator) int {
+		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
