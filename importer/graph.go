@@ -34,8 +34,17 @@ type graph struct {
 	parts    *parts
 }
 
-// newGraph expands, decodes and links the graph of a model.
+// newGraph is linked, in one precision.
 func newGraph(m *onnx.Model) (*graph, error) {
+	g, err := linked(m)
+	if err != nil {
+		return nil, err
+	}
+	return g, g.mixed()
+}
+
+// linked expands, decodes and links the graph of a model.
+func linked(m *onnx.Model) (*graph, error) {
 	x, err := expand(m)
 	if err != nil {
 		return nil, err
@@ -51,10 +60,7 @@ func newGraph(m *onnx.Model) (*graph, error) {
 		return nil, err
 	}
 	g.expander = x
-	if err := g.link(known); err != nil {
-		return nil, err
-	}
-	return g, g.mixed()
+	return g, g.link(known)
 }
 
 // sourcesOf starts a graph with a model's inputs and initialisers, and returns their names.

@@ -60,7 +60,7 @@ const (
 
 // NewNodewise takes a model node by node. It fails for operators that are not known.
 func NewNodewise(m *onnx.Model) (*Nodewise, error) {
-	g, err := newGraph(m)
+	g, err := linked(m)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (n *Nodewise) Program(inputs map[string]*fold.Array, outputs ...string) (*P
 	need, _ := n.g.closure(outputs...)
 	hosts := map[string]bool{}
 	for _, node := range n.g.nodes {
-		if !need[node] || n.g.copies(node) {
+		if !need[node] || n.g.skips(node) {
 			continue
 		}
 		if err := p.spec.eval(node); err != nil {
