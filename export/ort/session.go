@@ -19,6 +19,8 @@ type Options struct {
 	Folder  string
 	// Outputs names the outputs to compute; nil means all.
 	Outputs []string
+	// Plain runs the graph as it stands, without onnxruntime's optimisations.
+	Plain bool
 }
 
 // Session is a model in onnxruntime. It may be used by several goroutines. Close it after use.
@@ -88,6 +90,9 @@ func (s *Session) start(o Options, open func(*ort.SessionOptions) (*ort.DynamicA
 	if o.Folder != "" {
 		err = errors.Join(err, so.AddSessionConfigEntry(folderKey, o.Folder))
 	}
+	if o.Plain {
+		err = errors.Join(err, so.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll))
+	}
 	if err != nil {
 		return err
 	}
@@ -131,11 +136,7 @@ type Output struct {
 // and the context's error returned.
 func (s *Session) Run(ctx context.Context, b *Batch, a *Adapter) (map[string]Output, error) {
 	var in []ort.Value
-	defer func() {
-		for _, v := range in {
-			v.Destroy()
-		}
-	}()
+	defer destroy(&in)
 	for _, name := range s.inputs {
 		x, err := b.input(name)
 		if err != nil {
@@ -147,18 +148,36 @@ func (s *Session) Run(ctx context.Context, b *Batch, a *Adapter) (map[string]Out
 		}
 		in = append(in, t)
 	}
+	res := map[string]Output{}
+	return res, s.run(ctx, in, a, func(name string, v ort.Value) error {
+		if t, ok := v.(*ort.Tensor[float32]); ok { // of another type: a caller that wants it finds it missing
+			res[name] = Output{append([]int64(nil), t.GetShape()...), append([]float32(nil), t.GetData()...)}
+		}
+		return nil
+	})
+}
+
+// destroy frees values.
+func destroy(in *[]ort.Value) {
+	for _, v := range *in {
+		v.Destroy()
+	}
+}
+
+// run computes the outputs and shows each of them to take.
+func (s *Session) run(ctx context.Context, in []ort.Value, a *Adapter, take func(name string, v ort.Value) error) error {
 	ro, err := ort.NewRunOptions()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer ro.Destroy()
 	if a != nil {
 		if err := ro.AddActiveLoraAdapter(a.a); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { ro.Terminate(); close(ended) })
@@ -176,18 +195,15 @@ func (s *Session) Run(ctx context.Context, b *Batch, a *Adapter) (map[string]Out
 		}
 	}()
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	res := map[string]Output{}
 	for i, v := range out {
-		t, ok := v.(*ort.Tensor[float32])
-		if !ok {
-			continue // of another type: a caller that wants it finds it missing
+		if err := take(s.outputs[i], v); err != nil {
+			return fmt.Errorf("output %q: %w", s.outputs[i], err)
 		}
-		res[s.outputs[i]] = Output{append([]int64(nil), t.GetShape()...), append([]float32(nil), t.GetData()...)}
 	}
-	return res, nil
+	return nil
 }

@@ -8,19 +8,24 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/op"
 	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
-// mapped applies a function of one argument.
-func mapped(f kernel.Function) rule {
+// unary applies a function of one argument.
+func unary(f func(x *G.Node) (*G.Node, error)) rule {
 	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 		x, err := b.elements(in[0])
 		if err != nil {
 			return nil, err
 		}
-		y, err := op.Map(x, f)
+		y, err := f(x)
 		return []*G.Node{y}, err
 	}
+}
+
+func mapped(f kernel.Function) rule {
+	return unary(func(x *G.Node) (*G.Node, error) { return op.Map(x, f) })
 }
 
 // activated applies an activation.
@@ -44,14 +49,7 @@ func activated(f kernel.Activation) rule {
 	}
 }
 
-func negated(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
-	x, err := b.elements(in[0])
-	if err != nil {
-		return nil, err
-	}
-	y, err := op.Scale(x, -1)
-	return []*G.Node{y}, err
-}
+func negated(x *G.Node) (*G.Node, error) { return op.Scale(x, -1) }
 
 // gelu is Gelu by its attribute.
 func gelu(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
@@ -100,6 +98,30 @@ func folded(f func(a, b *G.Node) (*G.Node, error)) rule {
 	}
 }
 
+// clipped is Clip: min(max(x, low), high), with either bound an attribute or an input, or left out.
+func clipped(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	x, err := b.elements(in[0])
+	for i, bound := range []struct {
+		name string
+		f    kernel.Pair
+	}{{"min", kernel.Max}, {"max", kernel.Min}} {
+		var v *value
+		if a := s.Node.Attribute(bound.name); a != nil && s.Opset < 11 {
+			v = &value{Array: fold.Unknown(onnx.Float), node: b.constants(bound.name, a.F)}
+		} else if i+1 < len(in) {
+			v = in[i+1]
+		}
+		if err != nil || v == nil {
+			continue
+		}
+		var y *G.Node
+		if y, err = b.broadcast(v, in[0].Shape); err == nil {
+			x, err = op.Combine(x, y, bound.f)
+		}
+	}
+	return []*G.Node{x}, err
+}
+
 func combined(f kernel.Pair) rule {
 	return folded(func(a, b *G.Node) (*G.Node, error) { return op.Combine(a, b, f) })
 }
@@ -116,7 +138,7 @@ func ofFloats(r rule) rule {
 }
 
 func subtracted(x, y *G.Node) (*G.Node, error) {
-	minus, err := op.Scale(y, -1)
+	minus, err := negated(y)
 	if err != nil {
 		return nil, err
 	}

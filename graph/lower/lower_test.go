@@ -1,6 +1,7 @@
 package lower_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestGraphsThatOnceWentWrong(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := net.outputs(in)
+			got, err := net.Run(context.Background(), in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +90,7 @@ func TestWhatCannotBeLoweredIsRefused(t *testing.T) {
 		in := map[string]*fold.Array{"x": {Type: onnx.Float, Shape: []int{2, 3}, Floats: make([]float64, 6)}}
 		net, err := lowered(m, in)
 		if err == nil {
-			_, err = net.outputs(in)
+			_, err = net.Run(context.Background(), in)
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)

@@ -290,7 +290,9 @@ func joined(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 		axis += len(shape)
 	}
 	outer := product(shape[:axis])
-	var xs []*G.Node
+	var parts G.Nodes
+	var at []int
+	width := 0
 	for _, v := range in {
 		if v.Size() == 0 {
 			continue
@@ -299,8 +301,9 @@ func joined(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		xs = append(xs, x)
+		parts, at = append(parts, x), append(at, width)
+		width += x.Shape()[1]
 	}
-	y, err := op.Join(xs...)
+	y, err := op.Join(width, at, parts)
 	return []*G.Node{y}, err
 }

@@ -1,6 +1,7 @@
 package lower_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -114,7 +115,7 @@ func nodeOutputs(m *onnx.Model, in map[string]*fold.Array) ([]*fold.Array, error
 			return nil, err
 		}
 	}
-	return net.outputs(in)
+	return net.Run(context.Background(), in)
 }
 
 // withConstants makes initialisers of all inputs that are no floating-point numbers.

@@ -1,6 +1,7 @@
 package lower_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math"
@@ -270,7 +271,7 @@ func (m *maker) evaluate(n *onnx.Node, args []*fold.Array) ([]*fold.Array, error
 	if err != nil {
 		return nil, err
 	}
-	return net.outputs(inputs)
+	return net.Run(context.Background(), inputs)
 }
 
 // tame tells whether all elements are known, and numbers of moderate size.
@@ -345,7 +346,7 @@ func TestRandomGraphsMatchOnnxruntime(t *testing.T) {
 			t.Errorf("seed %d: %v\n%s", seed, err, show(m))
 			continue
 		}
-		got, err := net.outputs(mk.inputs)
+		got, err := net.Run(context.Background(), mk.inputs)
 		if err != nil {
 			t.Errorf("seed %d: %v\n%s", seed, err, show(m))
 			continue

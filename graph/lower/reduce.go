@@ -12,7 +12,7 @@ import (
 )
 
 // reduced folds along axes, which are an attribute or an input.
-func reduced(f kernel.Reduction, mean bool) rule {
+func reduced(f func(x *G.Node) (*G.Node, error), mean bool) rule {
 	return func(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 		axes, all, err := reduceAxes(s, in)
 		if err != nil {
@@ -30,7 +30,7 @@ func reduced(f kernel.Reduction, mean bool) rule {
 		if err != nil {
 			return nil, err
 		}
-		y, err := op.Reduce(x, f)
+		y, err := f(x)
 		if err == nil && mean {
 			y, err = op.Scale(y, 1/float32(n))
 		}
@@ -147,9 +147,9 @@ func logSoftmax(x *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := op.Map(d, kernel.Exp)
+	e, err := op.Exp(d)
 	if err == nil {
-		e, err = op.Reduce(e, kernel.Sum)
+		e, err = op.RowSum(e)
 	}
 	if err == nil {
 		e, err = op.Map(e, kernel.Log)
@@ -199,7 +199,7 @@ func layerNormalised(b *builder, s importer.Step, in []*value) ([]*G.Node, error
 func moments(x *G.Node, eps float32) (mean, inverse *G.Node, err error) {
 	n := 1 / float32(x.Shape()[1])
 	average := func(x *G.Node) (*G.Node, error) {
-		sum, err := op.Reduce(x, kernel.Sum)
+		sum, err := op.RowSum(x)
 		if err != nil {
 			return nil, err
 		}
@@ -219,17 +219,19 @@ func moments(x *G.Node, eps float32) (mean, inverse *G.Node, err error) {
 		d, err = op.Shift(d, eps)
 	}
 	if err == nil {
-		d, err = op.Map(d, kernel.Sqrt)
-	}
-	if err == nil {
-		inverse, err = op.Map(d, kernel.Reciprocal)
+		inverse, err = op.InvSqrt(d)
 	}
 	return mean, inverse, err
 }
 
+// byRow reduces each row.
+func byRow(f kernel.Reduction) func(x *G.Node) (*G.Node, error) {
+	return func(x *G.Node) (*G.Node, error) { return op.Reduce(x, f) }
+}
+
 // apart is x − row, which is repeated along each of x's rows.
 func apart(x, row *G.Node) (*G.Node, error) {
-	all, err := op.Spread(row, x)
+	all, err := op.RepeatColumn(row, x)
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ type key struct{ domain, op string }
 // rules lists how operators are lowered. importer/fold's table says from which opset on each is known, checks its inputs
 // and attributes, and infers shapes before a rule is asked.
 var rules = map[key]rule{
-	{"", "Abs"}: mapped(kernel.Abs), {"", "Sign"}: mapped(kernel.Sign), {"", "Neg"}: negated,
+	{"", "Abs"}: mapped(kernel.Abs), {"", "Sign"}: mapped(kernel.Sign), {"", "Neg"}: unary(negated),
 	{"", "Ceil"}: mapped(kernel.Ceil), {"", "Floor"}: mapped(kernel.Floor), {"", "Round"}: mapped(kernel.Round),
-	{"", "Sqrt"}: mapped(kernel.Sqrt), {"", "Exp"}: mapped(kernel.Exp), {"", "Log"}: mapped(kernel.Log),
+	{"", "Sqrt"}: mapped(kernel.Sqrt), {"", "Exp"}: unary(op.Exp), {"", "Log"}: mapped(kernel.Log),
 	{"", "Erf"}: mapped(kernel.Erf), {"", "Sin"}: mapped(kernel.Sin), {"", "Cos"}: mapped(kernel.Cos),
 	{"", "Reciprocal"}: mapped(kernel.Reciprocal), {"", "Sigmoid"}: mapped(kernel.Sigmoid),
 	{"", "Softplus"}: mapped(kernel.Softplus), {"", "Not"}: mapped(kernel.Not), {"", "IsNaN"}: mapped(kernel.IsNaN),
@@ -26,16 +26,16 @@ var rules = map[key]rule{
 	{"", "Equal"}: combined(kernel.Equal), {"", "Less"}: combined(kernel.Less), {"", "Greater"}: combined(kernel.Greater),
 	{"", "LessOrEqual"}: combined(kernel.LessOrEqual), {"", "GreaterOrEqual"}: combined(kernel.GreaterOrEqual),
 	{"", "And"}: combined(kernel.And), {"", "Or"}: combined(kernel.Or), {"", "Xor"}: combined(kernel.Xor),
-	{"", "Where"}: chosen, {"", "Cast"}: cast, {"", "CastLike"}: cast,
+	{"", "Where"}: chosen, {"", "Clip"}: clipped, {"", "Cast"}: cast, {"", "CastLike"}: cast,
 
 	{"", "Identity"}: reshaped, {"", "Reshape"}: reshaped, {"", "Flatten"}: reshaped, {"", "Squeeze"}: reshaped,
 	{"", "Unsqueeze"}: reshaped, {"", "Dropout"}: reshaped,
 	{"", "Transpose"}: moved, {"", "Expand"}: moved, {"", "Tile"}: moved, {"", "Split"}: moved, {"", "Slice"}: moved,
 	{"", "GatherElements"}: moved, {"", "Gather"}: gathered, {"", "Concat"}: joined,
 
-	{"", "ReduceSum"}: reduced(kernel.Sum, false), {"", "ReduceMean"}: ofFloats(reduced(kernel.Sum, true)),
-	{"", "ReduceProd"}: reduced(kernel.Product, false), {"", "ReduceMax"}: reduced(kernel.Greatest, false),
-	{"", "ReduceMin"}: reduced(kernel.Least, false), {"", "CumSum"}: cumulated,
+	{"", "ReduceSum"}: reduced(op.RowSum, false), {"", "ReduceMean"}: ofFloats(reduced(op.RowSum, true)),
+	{"", "ReduceProd"}: reduced(byRow(kernel.Product), false), {"", "ReduceMax"}: reduced(byRow(kernel.Greatest), false),
+	{"", "ReduceMin"}: reduced(byRow(kernel.Least), false), {"", "CumSum"}: cumulated,
 	{"", "Softmax"}: normalised(false), {"", "LogSoftmax"}: normalised(true), {"", "LayerNormalization"}: layerNormalised,
 	{"", "MatMul"}: multiplied, {"com.microsoft", "FusedMatMul"}: multiplied, {"", "Gemm"}: general,
 }
