@@ -46,14 +46,22 @@ func FileNames() []string { return []string{"model.onnx", "onnx/model.onnx"} }
 // Open imports a model: a folder with model.onnx or onnx/model.onnx and perhaps a config.json, or an ONNX file, with or
 // without one beside it (or above it, in Hugging Face's DIR/onnx/NAME.onnx).
 func Open(path string) (*Model, error) {
-	m, err := open(path)
+	m, err := Map(path)
 	if err != nil {
 		return nil, err
 	}
-	if m.Encoder, err = encoderOf(m.File.Model); err != nil {
-		return nil, errors.Join(fmt.Errorf("importing %s: %w", m.Path, err), m.File.Close())
+	if err := m.Recognise(); err != nil {
+		return nil, errors.Join(err, m.File.Close())
 	}
 	return m, nil
+}
+
+// Recognise finds the encoder in the file.
+func (m *Model) Recognise() (err error) {
+	if m.Encoder, err = encoderOf(m.File.Model); err != nil {
+		return fmt.Errorf("importing %s: %w", m.Path, err)
+	}
+	return nil
 }
 
 // encoderOf recognises the encoder in a model.
@@ -71,8 +79,8 @@ func encoderOf(m *onnx.Model) (*Encoder, error) {
 	return e, nil
 }
 
-// open maps the file and reads the configuration.
-func open(path string) (*Model, error) {
+// Map is Open without recognition: the file is decoded, the configuration read, and Encoder nil.
+func Map(path string) (*Model, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err

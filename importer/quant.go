@@ -270,3 +270,19 @@ func (q *dequantiser) factors(n *onnx.Node, depth int) (product *onnx.Node, rest
 	}
 	return product, rest
 }
+
+// Quantised tells whether a model computes with quantised numbers, in its graph or its functions.
+func Quantised(m *onnx.Model) bool {
+	any := func(nodes []*onnx.Node) bool {
+		return slices.ContainsFunc(nodes, func(n *onnx.Node) bool {
+			if n == nil {
+				return false
+			}
+			c := *n
+			c.Domain = canonical(n.Domain)
+			return quantised(&c)
+		})
+	}
+	return m.Graph != nil && any(m.Graph.Nodes) ||
+		slices.ContainsFunc(m.Functions, func(f *onnx.Function) bool { return f != nil && any(f.Nodes) })
+}

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
-	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
+	"github.com/seed-aefebe89/graft/internal/parity"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 	"github.com/seed-aefebe89/graft/internal/testutil/sharing"
 )
@@ -182,8 +182,7 @@ func TestExportedIsTrained(t *testing.T) {
 			t.Errorf("%s: %v", enc.name, err)
 			continue
 		}
-		places := graph.Places(m.Encoder)
-		seqs, batch := sentences(m)
+		seqs, _ := sentences(m)
 		for name, method := range methods(m) {
 			t.Run(enc.name+"/"+name, func(t *testing.T) {
 				p, err := graph.NewParams(m, method, 5, 3)
@@ -191,53 +190,17 @@ func TestExportedIsTrained(t *testing.T) {
 					t.Fatal(err)
 				}
 				ks := []kernel.Kernels{cpu.New(), cpu.New()}
-				exaggerate(t, p, ks, seqs)
-				want, err := graph.NewTagger(p, ks).Logits(ctx, seqs)
+				if err := parity.Exaggerate(ctx, p, ks, seqs); err != nil {
+					t.Fatal(err)
+				}
+				diff, err := parity.Exported(ctx, p, delta(p, "test"), ks, seqs, quantised(enc))
 				if err != nil {
 					t.Fatal(err)
 				}
-
-				slots, err := delta(p, "test").Slots(places)
-				if err != nil {
-					t.Fatal(err)
-				}
-				activation := kernel.ReLU
-				if b, ok := method.(peft.Bottleneck); ok {
-					activation = b.Activation
-				}
-				slotted, err := export.NewSlotted(m, places, export.SlotOptions{Activations: []kernel.Activation{kernel.ReLU, activation}[:1+b2i(activation != kernel.ReLU)]})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if quantised(enc) { // activations that the file rounds are not rounded in training
-					slotted = unrounded(t, enc, slotted)
-				}
-				s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: []string{slotted.Logits}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.Close()
-				a, err := ort.LoadAdapter(export.EncodeAdapter(slots, 7))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer a.Close()
-				out, err := s.Run(ctx, batch, a)
-				if err != nil {
-					t.Fatal(err)
-				}
-				diff, big := 0.0, 0.0
-				for i, x := range want {
-					row := out[slotted.Logits].Data[i*batch.Length*5:]
-					for k, v := range x {
-						diff = math.Max(diff, math.Abs(float64(v-row[k])))
-						big = math.Max(big, math.Abs(float64(v)))
-					}
-				}
-				worst = max(worst, diff/big)
-				t.Logf("%.2g of the largest logit", diff/big)
-				if !(diff <= tolerance(enc)*big) || big < 0.1 {
-					t.Errorf("the logits differ by %.2g of %.2g", diff, big)
+				worst = max(worst, diff.Rel())
+				t.Logf("%.2g of the largest logit", diff.Rel())
+				if !(diff.Rel() <= tolerance(enc)) || diff.Top < 0.1 {
+					t.Errorf("the logits differ by %.2g of %.2g", diff.Abs, diff.Top)
 				}
 			})
 		}
@@ -256,35 +219,6 @@ func tolerance(e encoder) float64 {
 		return 1e-2
 	}
 	return 1e-4
-}
-
-// unrounded is a slotted graph without its quantised operators.
-func unrounded(t *testing.T, e encoder, s *export.Slotted) *export.Slotted {
-	t.Helper()
-	dir := t.TempDir()
-	base, err := os.ReadFile(e.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := s.Model.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{filepath.Base(e.path): base, "slotted.onnx": b} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f, err := onnx.Open(filepath.Join(dir, "slotted.onnx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	m, err := importer.Dequantised(f.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &export.Slotted{Model: m, Folder: dir, Logits: s.Logits}
 }
 
 func b2i(b bool) int {
@@ -314,32 +248,6 @@ func sentences(m *importer.Model) ([]*graph.Sequence, *ort.Batch) {
 		seqs, ids = append(seqs, q), append(ids, q.IDs)
 	}
 	return seqs, ort.Pad(ids, nil, int64(m.Config.PadTokenID))
-}
-
-// exaggerate moves every trained parameter by random numbers and then by a step along the gradient that is far larger
-// than training takes.
-func exaggerate(t *testing.T, p *graph.Params, ks []kernel.Kernels, seqs []*graph.Sequence) {
-	t.Helper()
-	r := rand.New(rand.NewPCG(9, 9))
-	train := p.Of(graph.Adapter, graph.Head)
-	for _, q := range train {
-		for i := range q.Data {
-			q.Data[i] += float32(0.3 * r.NormFloat64())
-		}
-	}
-	s := graph.NewTrainer(p, ks, train)
-	if _, err := s.Step(context.Background(), seqs, graph.MeanWeight(seqs)); err != nil {
-		t.Fatal(err)
-	}
-	for i, q := range train {
-		g := make([]float32, q.Size())
-		if err := s.Grad(i, g); err != nil {
-			t.Fatal(err)
-		}
-		for k := range g {
-			q.Data[k] -= 0.5 * g[k]
-		}
-	}
 }
 
 // Law 2: without a delta the slotted graph is the base, bit for bit.

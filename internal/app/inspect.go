@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 
@@ -39,6 +38,7 @@ type Inspection struct {
 	Places        []string       `json:"places"`
 	Methods       []MethodCost   `json:"methods"`
 	Refused       string         `json:"refused,omitempty"` // why graft does not take the model
+	NodeByNode    bool           `json:"node_by_node"`      // a refused model runs so: forward and gradients, but nothing trains it yet
 }
 
 // MethodCost is what an adapter method would add to a model.
@@ -98,20 +98,17 @@ func Inspect(path string) (*Inspection, error) {
 
 // inspectFile describes a file that is refused, and returns the reason with it.
 func inspectFile(path string, reason error) (*Inspection, error) {
-	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		if path, err = importer.Find(path); err != nil {
-			return nil, reason
-		}
-	}
-	f, err := onnx.Open(path)
+	m, err := importer.Map(path)
 	if err != nil {
 		return nil, reason
 	}
-	defer f.Close()
+	defer m.Close()
+	f := m.File
 	r, err := describe(f)
 	if err != nil {
 		return nil, reason
 	}
+	r.ModelType, r.NodeByNode = m.Config.ModelType, nodewiseRuns(m) == nil
 	r.Refused, r.Unsupported = reason.Error(), importer.Unsupported(f.Model)
 	if f.Graph != nil {
 		for _, o := range f.Graph.Outputs {

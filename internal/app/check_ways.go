@@ -1,0 +1,232 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/lower"
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/fold"
+	"github.com/seed-aefebe89/graft/importer/onnx"
+	"github.com/seed-aefebe89/graft/internal/parity"
+)
+
+// yardstick is the model that ours is held against: the file's, or that without quantised operators.
+func (c *Check) yardstick() *onnx.Model {
+	if c.quantised {
+		return c.plain
+	}
+	return c.model.File.Model
+}
+
+// each runs every batch in onnxruntime and shows the values to compare.
+func (c *Check) each(ctx context.Context, batches []*checkBatch, hidden []string, compare func(b *checkBatch, want map[string]*fold.Array) error) error {
+	var types map[string]onnx.DataType
+	if c.model.Encoder != nil {
+		types = c.model.Types
+	}
+	r, err := c.openReference(c.yardstick(), hidden, types)
+	if err != nil {
+		return err
+	}
+	defer r.session.Close()
+	var file *reference
+	if c.quantised {
+		if file, err = c.openReference(c.model.File.Model, nil, nil); err != nil {
+			return err
+		}
+		defer file.session.Close()
+	}
+	var drift tally
+	for _, b := range batches {
+		want, err := r.run(ctx, b)
+		if err != nil {
+			return err
+		}
+		if err := compare(b, want); err != nil {
+			return err
+		}
+		if file == nil {
+			continue
+		}
+		rounded, err := file.run(ctx, b)
+		if err != nil {
+			return err
+		}
+		for _, name := range file.names {
+			if err := b.padded(drift.at(name), want[name], rounded[name]); err != nil {
+				return fmt.Errorf("output %q: %w", name, err)
+			}
+		}
+	}
+	if file != nil {
+		c.Drift = drift.values()
+	}
+	return nil
+}
+
+// fused compares the recognised encoder on packed tokens, output by output and layer by layer.
+func (c *Check) fused(ctx context.Context) error {
+	batches, err := c.batches()
+	if err != nil {
+		return err
+	}
+	p, err := graph.NewParams(c.model, nil, 0, 1)
+	if err != nil {
+		return err
+	}
+	probe := graph.NewProbe(p, c.kernels)
+	var hidden []string
+	for _, v := range c.model.Hidden {
+		hidden = append(hidden, c.model.Ops[v].Where().Output)
+	}
+	var outputs, layers tally
+	err = c.each(ctx, batches, hidden, func(b *checkBatch, want map[string]*fold.Array) error {
+		got, err := probe.Probe(ctx, b.seqs)
+		if err != nil {
+			return err
+		}
+		for _, o := range c.model.Outputs {
+			if err := b.packed(outputs.at(o.Name), got.Outputs[o.Name], want[o.Name], o.Pooled); err != nil {
+				return fmt.Errorf("output %q: %w", o.Name, err)
+			}
+		}
+		for i, name := range hidden {
+			if want[name] == nil {
+				continue
+			}
+			label := "embeddings"
+			if i > 0 {
+				label = fmt.Sprintf("layer %d", i-1)
+			}
+			if err := b.packed(layers.at(label), got.Hidden[i], want[name], false); err != nil {
+				return fmt.Errorf("the value %q: %w", name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Outputs, c.Layers = outputs.values(), layers.values()
+	if c.options.Gradients {
+		if err := c.loraGradients(ctx, batches[0].seqs); err != nil {
+			return fmt.Errorf("checking gradients: %w", err)
+		}
+	}
+	if c.options.Export {
+		if err := c.exported(ctx, batches[0].seqs); err != nil {
+			return fmt.Errorf("checking the export: %w", err)
+		}
+	}
+	return nil
+}
+
+// nodewise compares the graph as it runs node by node, on the padded batch.
+func (c *Check) nodewise(ctx context.Context) error {
+	if c.options.Export {
+		return errors.New("it is not trainable yet, so that there is no delta to export")
+	}
+	batches, err := c.batches()
+	if err != nil {
+		return err
+	}
+	n, err := importer.NewNodewise(c.model.File.Model)
+	if err != nil {
+		return err
+	}
+	var outputs tally
+	var last *lower.Session
+	err = c.each(ctx, batches, nil, func(b *checkBatch, want map[string]*fold.Array) error {
+		if last, err = lower.NewSession(n, c.kernels[0], b.inputs); err != nil {
+			return err
+		}
+		got, err := last.Run(ctx, b.inputs)
+		if err != nil {
+			return err
+		}
+		for i, o := range c.plain.Graph.Outputs {
+			if err := b.padded(outputs.at(o.Name), got[i], want[o.Name]); err != nil {
+				return fmt.Errorf("output %q: %w", o.Name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Outputs = outputs.values()
+	if c.options.Gradients {
+		if err := c.outputGradient(ctx, n, last); err != nil {
+			return fmt.Errorf("checking gradients: %w", err)
+		}
+	}
+	return nil
+}
+
+// packed compares the real tokens' rows of each sequence, or its one row if pooled is set.
+func (b *checkBatch) packed(d *parity.Difference, got [][]float32, want *fold.Array, pooled bool) error {
+	rows := b.length
+	if pooled {
+		rows = 1
+	}
+	if want == nil || want.Size()%(len(b.seqs)*rows) != 0 {
+		return fmt.Errorf("onnxruntime gives %v for %d sequences of %d tokens", want, len(b.seqs), b.length)
+	}
+	stride := want.Size() / len(b.seqs)
+	for i, x := range got {
+		if len(x) > stride {
+			return fmt.Errorf("onnxruntime gives %v, graft %d numbers for a sequence", want, len(x))
+		}
+		for k, v := range x {
+			d.Add(float64(v), want.At(i*stride+k))
+		}
+	}
+	return nil
+}
+
+// padded compares all elements.
+func (b *checkBatch) padded(d *parity.Difference, got, want *fold.Array) error {
+	if want == nil || !got.Known() || !slices.Equal(got.Shape, want.Shape) {
+		return fmt.Errorf("onnxruntime gives %v, graft %v", want, got)
+	}
+	for i := range want.Size() {
+		d.Add(got.At(i), want.At(i))
+	}
+	return nil
+}
+
+// nodewiseRuns tells why a model does not run node by node, without running it.
+func nodewiseRuns(m *importer.Model) error {
+	c := &Check{model: m}
+	var err error
+	if c.plain, err = importer.Dequantised(m.File.Model); err != nil {
+		return err
+	}
+	batches, err := c.batches()
+	if err != nil {
+		return err
+	}
+	n, err := importer.NewNodewise(m.File.Model)
+	if err != nil {
+		return err
+	}
+	p, err := n.Program(batches[0].inputs)
+	if err != nil {
+		return err
+	}
+	g, leaves := G.NewGraph(), map[*importer.Weight]*G.Node{}
+	_, err = lower.Build(g, p, func(w *importer.Weight) (*G.Node, error) {
+		if leaves[w] == nil {
+			leaves[w] = G.NewTensor(g, tensor.Float32, len(w.Shape), G.WithShape(w.Shape...), G.WithName(w.Name))
+		}
+		return leaves[w], nil
+	})
+	return err
+}
