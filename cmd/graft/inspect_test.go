@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-aefebe89/graft/export/ort"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/build"
 	"github.com/seed-aefebe89/graft/internal/app"
@@ -105,5 +106,64 @@ func TestInspectDraws(t *testing.T) {
 	}
 	if b, err := os.ReadFile(dot); err != nil || !strings.HasPrefix(string(b), "digraph") {
 		t.Errorf("%v: %s", err, b)
+	}
+}
+
+func TestInspectChecksAModel(t *testing.T) {
+	if err := ort.Load(); err != nil {
+		t.Skip(err)
+	}
+	model, _ := folder(t)
+	out := must(t, "inspect", "--check", "--gradients", "--export-check", model)
+	for _, want := range []string{"equal", "fused", "last_hidden_state", "layer 1", "lora_", "logits"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	var r app.Check
+	if err := json.Unmarshal([]byte(must(t, "inspect", "--check", "--json", "--seed", "8", model)), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Status != "equal" || r.Way != "fused" || len(r.Outputs) != 2 || r.MaxRel > 1e-4 || r.MaxRel == 0 || r.Gradients != nil {
+		t.Errorf("%+v", r)
+	}
+	broken := filepath.Join(t.TempDir(), "model.onnx")
+	write(t, broken, "no model")
+	out, err := graft("inspect", "--check", "--json", broken)
+	if err == nil {
+		t.Error("a broken model passes")
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Status != "refused" || r.Reason == "" {
+		t.Errorf("%v: %s", err, out)
+	}
+	for _, args := range [][]string{{"--gradients"}, {"--export-check"}, {"--check", "--svg", "-"}, {"--check", "--places"}} {
+		if _, err := graft(append(append([]string{"inspect"}, args...), model)...); err == nil {
+			t.Errorf("inspect %v runs", args)
+		}
+	}
+}
+
+func TestInspectSaysWhatRunsNodeByNode(t *testing.T) {
+	model, _ := folder(t)
+	f, err := onnx.Open(filepath.Join(model, "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	g := f.Graph
+	g.Nodes = append(g.Nodes, &onnx.Node{OpType: "Sin", Inputs: []string{g.Outputs[0].Name}, Outputs: []string{"sine"}})
+	g.Outputs = []*onnx.ValueInfo{{Name: "sine", Type: g.Outputs[0].Type}}
+	b := encoded(t, f.Model)
+	path := filepath.Join(model, "onnx", "model.onnx")
+	write(t, path, string(b))
+	if err := os.Remove(filepath.Join(model, "model.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := graft("inspect", path)
+	if err == nil || !strings.Contains(err.Error(), "Sin") || !strings.Contains(out, "runs node by node (forward and gradients; not trainable yet)") {
+		t.Errorf("error %v and\n%s", err, out)
+	}
+	if out, err := graft("train", "--model", model, "--train", path, "--dev", path, "--out", t.TempDir()); err == nil || !strings.Contains(err.Error(), "Sin") {
+		t.Errorf("training it: %v, %s", err, out)
 	}
 }

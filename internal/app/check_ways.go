@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -86,6 +87,21 @@ func (c *Check) fused(ctx context.Context) error {
 	for _, v := range c.model.Hidden {
 		hidden = append(hidden, c.model.Ops[v].Where().Output)
 	}
+	var others []string
+	for _, o := range c.plain.Graph.Outputs {
+		if !slices.ContainsFunc(c.model.Outputs, func(r importer.Output) bool { return r.Name == o.Name }) {
+			others = append(others, o.Name)
+		}
+	}
+	var further *importer.Nodewise
+	if len(others) > 0 {
+		if err = nodewiseRuns(c.model, others...); err == nil {
+			further, err = importer.NewNodewise(c.model.File.Model)
+		}
+		if err != nil {
+			c.Reason = fmt.Sprintf("the outputs %s are no part of the encoder, and were not compared: %v", strings.Join(others, ", "), err)
+		}
+	}
 	var outputs, layers tally
 	err = c.each(ctx, batches, hidden, func(b *checkBatch, want map[string]*fold.Array) error {
 		got, err := probe.Probe(ctx, b.seqs)
@@ -95,6 +111,11 @@ func (c *Check) fused(ctx context.Context) error {
 		for _, o := range c.model.Outputs {
 			if err := b.packed(outputs.at(o.Name), got.Outputs[o.Name], want[o.Name], o.Pooled); err != nil {
 				return fmt.Errorf("output %q: %w", o.Name, err)
+			}
+		}
+		if further != nil {
+			if _, err := c.padded(ctx, further, b, &outputs, want, others); err != nil {
+				return err
 			}
 		}
 		for i, name := range hidden {
@@ -141,22 +162,18 @@ func (c *Check) nodewise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var names []string
+	for _, o := range c.plain.Graph.Outputs {
+		names = append(names, o.Name)
+	}
+	if len(names) == 0 {
+		return errors.New("the model has no output")
+	}
 	var outputs tally
 	var last *lower.Session
-	err = c.each(ctx, batches, nil, func(b *checkBatch, want map[string]*fold.Array) error {
-		if last, err = lower.NewSession(n, c.kernels[0], b.inputs); err != nil {
-			return err
-		}
-		got, err := last.Run(ctx, b.inputs)
-		if err != nil {
-			return err
-		}
-		for i, o := range c.plain.Graph.Outputs {
-			if err := b.padded(outputs.at(o.Name), got[i], want[o.Name]); err != nil {
-				return fmt.Errorf("output %q: %w", o.Name, err)
-			}
-		}
-		return nil
+	err = c.each(ctx, batches, nil, func(b *checkBatch, want map[string]*fold.Array) (err error) {
+		last, err = c.padded(ctx, n, b, &outputs, want, names)
+		return err
 	})
 	if err != nil {
 		return err
@@ -168,6 +185,24 @@ func (c *Check) nodewise(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// padded compares outputs as they run node by node, on a padded batch, and returns the session that ran them.
+func (c *Check) padded(ctx context.Context, n *importer.Nodewise, b *checkBatch, to *tally, want map[string]*fold.Array, names []string) (*lower.Session, error) {
+	s, err := lower.NewSession(n, c.kernels[0], b.inputs, names...)
+	if err != nil {
+		return nil, err
+	}
+	got, err := s.Run(ctx, b.inputs)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		if err := b.padded(to.at(name), got[i], want[name]); err != nil {
+			return nil, fmt.Errorf("output %q: %w", name, err)
+		}
+	}
+	return s, nil
 }
 
 // packed compares the real tokens' rows of each sequence, or its one row if pooled is set.
@@ -202,8 +237,8 @@ func (b *checkBatch) padded(d *parity.Difference, got, want *fold.Array) error {
 	return nil
 }
 
-// nodewiseRuns tells why a model does not run node by node, without running it.
-func nodewiseRuns(m *importer.Model) error {
+// nodewiseRuns tells why a model's outputs, all or some, do not run node by node, without running them.
+func nodewiseRuns(m *importer.Model, outputs ...string) error {
 	c := &Check{model: m}
 	var err error
 	if c.plain, err = importer.Dequantised(m.File.Model); err != nil {
@@ -217,7 +252,7 @@ func nodewiseRuns(m *importer.Model) error {
 	if err != nil {
 		return err
 	}
-	p, err := n.Program(batches[0].inputs)
+	p, err := n.Program(batches[0].inputs, outputs...)
 	if err != nil {
 		return err
 	}
