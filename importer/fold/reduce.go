@@ -118,12 +118,15 @@ func cumSum(c Call) ([]*Array, error) {
 		return nil, fmt.Errorf("the axis is %v, want one element", at)
 	}
 	out := Unknown(a.Type, a.Shape...)
-	if !at.Known() || !a.Known() { // whatever the axis is
+	if !at.Known() { // whatever it is
 		return []*Array{out}, nil
 	}
 	k, err := axis(at.Ints[0], len(a.Shape))
 	if err != nil {
 		return nil, err
+	}
+	if !a.Known() {
+		return []*Array{out}, nil
 	}
 	if err := out.alloc(); err != nil {
 		return nil, err
