@@ -54,7 +54,8 @@ func FuzzSession(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	m, err := random.Encoder(1, random.Config{VocabSize: 8, HiddenSize: 4, NumHiddenLayers: 1, NumAttentionHeads: 2, IntermediateSize: 4, MaxPositionEmbeddings: 4})
+	m, err := random.Encoder(1, random.Config{VocabSize: 8, HiddenSize: 4, NumHiddenLayers: 1, NumAttentionHeads: 2,
+		IntermediateSize: 4, MaxPositionEmbeddings: 4})
 	if err != nil {
 		f.Fatal(err)
 	}

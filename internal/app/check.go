@@ -117,13 +117,16 @@ func (c *Check) judge() error {
 	}
 	var wrong []error
 	if !(c.MaxRel <= c.Tolerance) {
-		wrong = append(wrong, fmt.Errorf("the results differ from onnxruntime's by %.2g of the largest number, which is more than %.0e", c.MaxRel, c.Tolerance))
+		wrong = append(wrong, fmt.Errorf("the results differ from onnxruntime's by %.2g of the largest number, which is more than %.0e",
+			c.MaxRel, c.Tolerance))
 	}
 	if g := c.Gradients; g != nil && !(g.MaxRel <= slopeTolerance) {
-		wrong = append(wrong, fmt.Errorf("the gradient of %s differs from finite differences by %.2g of it, which is more than %.0e", g.Name, g.MaxRel, slopeTolerance))
+		wrong = append(wrong, fmt.Errorf("the gradient of %s differs from finite differences by %.2g of it, which is more than %.0e",
+			g.Name, g.MaxRel, slopeTolerance))
 	}
 	if x := c.Export; x != nil && !(x.MaxRel <= c.Tolerance) {
-		wrong = append(wrong, fmt.Errorf("the exported delta's logits in onnxruntime differ by %.2g of the largest one, which is more than %.0e", x.MaxRel, c.Tolerance))
+		wrong = append(wrong, fmt.Errorf("the exported delta's logits in onnxruntime differ by %.2g of the largest one, which is more than %.0e",
+			x.MaxRel, c.Tolerance))
 	}
 	c.Status = "equal"
 	if len(wrong) == 0 {

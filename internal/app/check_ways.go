@@ -27,7 +27,8 @@ func (c *Check) yardstick() *onnx.Model {
 }
 
 // each runs every batch in onnxruntime and shows the values to compare.
-func (c *Check) each(ctx context.Context, batches []*checkBatch, hidden []string, compare func(b *checkBatch, want map[string]*fold.Array) error) error {
+func (c *Check) each(ctx context.Context, batches []*checkBatch, hidden []string,
+	compare func(b *checkBatch, want map[string]*fold.Array) error) error {
 	var types map[string]onnx.DataType
 	if c.model.Encoder != nil {
 		types = c.model.Types
@@ -188,7 +189,8 @@ func (c *Check) nodewise(ctx context.Context) error {
 }
 
 // padded compares outputs as they run node by node, on a padded batch, and returns the session that ran them.
-func (c *Check) padded(ctx context.Context, n *importer.Nodewise, b *checkBatch, to *tally, want map[string]*fold.Array, names []string) (*lower.Session, error) {
+func (c *Check) padded(ctx context.Context, n *importer.Nodewise, b *checkBatch, to *tally,
+	want map[string]*fold.Array, names []string) (*lower.Session, error) {
 	s, err := lower.NewSession(n, c.kernels[0], b.inputs, names...)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,8 @@ import (
 // Exported holds the logits of p for some sequences against those that onnxruntime gives for the delta of p's adapter
 // and head, exported, on the slotted graph of p's model. With unrounded the quantised operators of the model are left
 // out in onnxruntime (importer.Dequantised), as in training.
-func Exported(ctx context.Context, p *graph.Params, d *export.Delta, ks []kernel.Kernels, seqs []*graph.Sequence, unrounded bool) (Difference, error) {
+func Exported(ctx context.Context, p *graph.Params, d *export.Delta, ks []kernel.Kernels, seqs []*graph.Sequence,
+	unrounded bool) (Difference, error) {
 	m := p.Model
 	var diff Difference
 	want, err := graph.NewTagger(p, ks).Logits(ctx, seqs)
