@@ -19,6 +19,7 @@ import (
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
 	"github.com/seed-aefebe89/graft/internal/parity"
+	"github.com/seed-aefebe89/graft/internal/parity/exported"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 	"github.com/seed-aefebe89/graft/internal/testutil/sharing"
 )
@@ -193,7 +194,7 @@ func TestExportedIsTrained(t *testing.T) {
 				if err := parity.Exaggerate(ctx, p, ks, seqs); err != nil {
 					t.Fatal(err)
 				}
-				diff, err := parity.Exported(ctx, p, delta(p, "test"), ks, seqs, quantised(enc))
+				diff, err := exported.Parity(ctx, p, delta(p, "test"), ks, seqs, quantised(enc))
 				if err != nil {
 					t.Fatal(err)
 				}

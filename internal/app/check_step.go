@@ -18,6 +18,7 @@ import (
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/parity"
+	"github.com/seed-aefebe89/graft/internal/parity/exported"
 )
 
 // lora makes the parameters of a LoRA adapter on queries and values with a head.
@@ -92,7 +93,7 @@ func (c *Check) exported(ctx context.Context, seqs []*graph.Sequence) error {
 	for i := range checkClasses {
 		labels = append(labels, fmt.Sprint("L", i))
 	}
-	d, err := parity.Exported(ctx, p, deltaOf(p, "check", labels), c.kernels, seqs, c.quantised)
+	d, err := exported.Parity(ctx, p, deltaOf(p, "check", labels), c.kernels, seqs, c.quantised)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-package parity
+// Package exported holds what was trained to what is exported, in onnxruntime.
+package exported
 
 import (
 	"context"
@@ -17,15 +18,16 @@ import (
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/internal/atomicfile"
+	"github.com/seed-aefebe89/graft/internal/parity"
 )
 
-// Exported holds the logits of p for some sequences against those that onnxruntime gives for the delta of p's adapter
+// Parity holds the logits of p for some sequences against those that onnxruntime gives for the delta of p's adapter
 // and head, exported, on the slotted graph of p's model. With unrounded the quantised operators of the model are left
 // out in onnxruntime (importer.Dequantised), as in training.
-func Exported(ctx context.Context, p *graph.Params, d *export.Delta, ks []kernel.Kernels, seqs []*graph.Sequence,
-	unrounded bool) (Difference, error) {
+func Parity(ctx context.Context, p *graph.Params, d *export.Delta, ks []kernel.Kernels, seqs []*graph.Sequence,
+	unrounded bool) (parity.Difference, error) {
 	m := p.Model
-	var diff Difference
+	var diff parity.Difference
 	want, err := graph.NewTagger(p, ks).Logits(ctx, seqs)
 	if err != nil {
 		return diff, err
