@@ -13,7 +13,7 @@ type Footprint struct {
 	Packed  int `json:"packed"`  // frozen matrices laid out for products, beside the above
 	Adapter int `json:"adapter"` // parameters of adapter and head
 	Threads int `json:"threads"`
-	Arena   int `json:"arena"` // intermediate values and gradients of all threads and sessions
+	Arena   int `json:"arena"` // intermediate values and gradients of all threads and sessions, and what shards leave
 }
 
 // FootprintOf is what sessions of the parameters take at the capacities that they have or that were reserved. Nothing
@@ -31,7 +31,7 @@ func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
 		}
 		f.Threads = max(f.Threads, len(s.kernels))
 		shared, _ := s.plan.ArenaBytes()
-		f.Arena += shared * len(s.kernels)
+		f.Arena += shared*len(s.kernels) + s.kept()
 		for _, n := range s.plan.Leaves() {
 			if q := s.net.leaves[n]; q != nil && q.Group == Base {
 				used[q] = true
@@ -73,9 +73,23 @@ func (s *Session) Reserve(batches iter.Seq[[]*Sequence]) {
 	}
 }
 
+// kept is the memory for what each shard leaves, where a batch that room was reserved for has more of them than there
+// are threads.
+func (s *Session) kept() (bytes int) {
+	if s.most <= len(s.workers) {
+		return 0
+	}
+	for _, r := range s.roots {
+		bytes += 4 * s.most * r.Shape().TotalSize()
+	}
+	return bytes
+}
+
 // need is the capacity that a batch asks for.
 func (s *Session) need(seqs []*Sequence) (c Capacity) {
-	for _, part := range s.cut(seqs) {
+	parts := s.cut(seqs)
+	s.most = max(s.most, len(parts))
+	for _, part := range parts {
 		n := Capacity{Sequences: len(part)}
 		for _, i := range part {
 			if s.mode.top() {

@@ -31,6 +31,7 @@ type Session struct {
 	workers []*worker // one a thread
 	shards  []*shard  // of the last batch
 	memory  []*shard  // all that there were
+	most    int       // shards of a batch that room was reserved for
 
 	deal dealer
 	ctx  context.Context // of the run in progress

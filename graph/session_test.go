@@ -291,11 +291,11 @@ func (k *counting) MatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
 // What is told before the first step is what the first step then takes: the heap grows by it.
 func TestTheFootprintIsWhatIsAllocated(t *testing.T) {
 	m := randomEncoder(t, random.Config{VocabSize: 500, HiddenSize: 192, NumHiddenLayers: 4, NumAttentionHeads: 4, IntermediateSize: 768})
-	seqs, _ := labelled(500, 4, slices.Repeat([]int{60}, 20)...)
+	seqs, _ := labelled(500, 4, slices.Repeat([]int{60}, 40)...) // in four shards, whose gradients are kept
 	packs := threads(1)[0].Pack(kernel.F32(make([]float32, 64), 8, 8), false, kernel.Float32, nil) != nil
 	for _, memory := range []graph.Memory{{}, {Unpacked: true}, {Recompute: true}} {
 		t.Run(fmt.Sprintf("%+v", memory), func(t *testing.T) {
-			p := newParams(t, m, peft.LoRA{R: 2, Alpha: 2, Targets: []string{"query", "value"}})
+			p := newParams(t, m, peft.LoRA{R: 64, Alpha: 2, Targets: []string{"query", "value"}})
 			p.Memory = memory
 			s := graph.NewTrainer(p, threads(2), p.Of(graph.Adapter, graph.Head))
 			s.Reserve(slices.Values([][]*graph.Sequence{seqs[:3], seqs, seqs[:7]}))
