@@ -45,15 +45,6 @@ func (d *Delta) Get(name string) (Tensor, error) {
 	return Tensor{}, fmt.Errorf("the delta %q has no tensor %q", d.Name, name)
 }
 
-// Size is the number of trained elements.
-func (d *Delta) Size() int {
-	n := 0
-	for _, t := range d.Tensors {
-		n += len(t.Data)
-	}
-	return n
-}
-
 // ManifestFile is the name of graft's own file in the folder of a delta.
 const ManifestFile = "graft.json"
 

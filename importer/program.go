@@ -67,9 +67,6 @@ func NewNodewise(m *onnx.Model) (*Nodewise, error) {
 	return &Nodewise{g: g, weights: map[*onnx.Tensor]*Weight{}, taken: map[string]bool{}}, nil
 }
 
-// Inputs are the graph's inputs.
-func (n *Nodewise) Inputs() []*onnx.ValueInfo { return n.g.inputs }
-
 // Program specialises the network for inputs of the types and shapes of arrays, whose elements do not matter, and for
 // those outputs; none stands for all of the graph's.
 func (n *Nodewise) Program(inputs map[string]*fold.Array, outputs ...string) (*Program, error) {

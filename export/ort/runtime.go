@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -76,6 +75,3 @@ func Load() error {
 	}
 	return nil
 }
-
-// Version is the version of the library, after Load.
-func Version() string { return strings.TrimSpace(ort.GetVersion()) }

@@ -65,15 +65,6 @@ func Build(g *G.ExprGraph, p *importer.Program, weight func(*importer.Weight) (*
 	return b.Network, nil
 }
 
-// Value is the node of a value in one dimension, and its shape; nil where no step made it.
-func (n *Network) Value(name string) (*G.Node, []int) {
-	v := n.values[name]
-	if v == nil {
-		return nil, nil
-	}
-	return v.node, v.Shape
-}
-
 // value is an operand in the graph.
 type value struct {
 	*fold.Array

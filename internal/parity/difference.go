@@ -25,9 +25,6 @@ func (d *Difference) Add(got, want float64) {
 	}
 }
 
-// Join takes all numbers of another difference in.
-func (d *Difference) Join(e Difference) { d.Abs, d.Top = max(d.Abs, e.Abs), max(d.Top, e.Top) }
-
 // Rel is the largest difference in units of the largest number; 0 where all numbers are equal.
 func (d *Difference) Rel() float64 {
 	if d.Abs == 0 {
