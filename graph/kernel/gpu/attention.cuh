@@ -76,40 +76,51 @@ DEVICE Seen seen(const Attention &a, const Part &p, int B) {
   return Seen{max(0, p.i - a.window), min(p.n, min(p.n, p.i + B) + a.window)};
 }
 
-// The rows of one head of a part in terms of relative positions and in the bias.
+// Terms are what is added to the scores of one head of a part, from the part's first row on, and how far rows see.
 struct Terms {
   const float *bias, *keys, *queries;
+  int n, reach;
 };
 
 DEVICE Terms terms(const Attention &a, const Part &p, int y) {
-  Terms t = {a.bias, a.keys, a.queries};
-  if (t.bias) t.bias += (long long)a.biasCentre * a.heads + a.head0 + y;
-  if (t.keys) t.keys += ((long long)y * a.rows + p.first) * a.keyCount;
-  if (t.queries) t.queries += ((long long)y * a.rows + p.first) * a.queryCount;
+  Terms t = {a.bias, a.keys, a.queries, p.n, a.window > 0 ? min(a.window, p.n - 1) : p.n - 1};
+  if (t.bias) t.bias += (int64_t)a.biasCentre * a.heads + a.head0 + y;
+  if (t.keys) t.keys += ((int64_t)y * a.rows + p.first) * a.keyCount;
+  if (t.queries) t.queries += ((int64_t)y * a.rows + p.first) * a.queryCount;
   return t;
 }
 
+// Near is what scores at one distance query − key have in common.
+struct Near {
+  bool in; // they see each other, if both are there
+  float bias;
+  int key, query; // the rows of relative positions
+};
+
+DEVICE Near near_by(const Attention &a, const Terms &t, int distance) {
+  Near x = {distance <= t.reach && -distance <= t.reach, 0.f, 0, 0};
+  if (!x.in) return x;
+  if (t.bias) x.bias = t.bias[-distance * a.heads];
+  if (t.keys) x.key = a.keyRows[distance + a.keyCentre];
+  if (t.queries) x.query = a.queryRows[distance + a.queryCentre];
+  return x;
+}
+
 // score is that of query i and key j, whose product is dot: −∞ where they do not see each other.
-DEVICE float score(const Attention &a, const Terms &t, float dot, int i, int j, int n) {
-  const int distance = i - j;
-  if (i >= n || j >= n || (a.window > 0 && (distance > a.window || -distance > a.window))) return MINUS_INFINITY;
-  float s = dot * a.scale;
-  if (t.bias) s += t.bias[-(long long)distance * a.heads];
-  if (t.keys) s += t.keys[(long long)i * a.keyCount + a.keyRows[distance + a.keyCentre]];
-  if (t.queries) s += t.queries[(long long)j * a.queryCount + a.queryRows[distance + a.queryCentre]];
+DEVICE float score(const Attention &a, const Terms &t, const Near &x, float dot, int i, int j) {
+  if (!x.in || max(i, j) >= t.n) return MINUS_INFINITY;
+  float s = fmaf(dot, a.scale, x.bias);
+  if (t.keys) s += t.keys[i * a.keyCount + x.key];
+  if (t.queries) s += t.queries[j * a.queryCount + x.query];
   return s;
 }
 
+// plain tells that scores are products times the scale.
+DEVICE bool plain(const Attention &a, const Terms &t) { return a.window == 0 && !t.bias && !t.keys && !t.queries; }
+
 // aligned16 tells whether rows of width floats from x on, and every d-th column of them, lie at multiples of 16 bytes.
 DEVICE bool aligned16(const float *x, int width, int d) {
-  return ((unsigned long long)x & 15) == 0 && width % 4 == 0 && d % 4 == 0;
-}
-
-// four_columns are the columns from c on of a row of d, zeros after the last. four tells that aligned16 holds.
-DEVICE float4 four_columns(const float *row, int c, int d, bool four) {
-  if (four && c < d) return *reinterpret_cast<const float4 *>(row + c);
-  return make_float4(c < d ? row[c] : 0.f, c + 1 < d ? row[c + 1] : 0.f, c + 2 < d ? row[c + 2] : 0.f,
-                     c + 3 < d ? row[c + 3] : 0.f);
+  return ((uint64_t)x & 15) == 0 && width % 4 == 0 && d % 4 == 0;
 }
 
 // add_by_row adds, for each of count rows of a tile of sums (from row number first of a head on), every element to the column
@@ -118,11 +129,12 @@ DEVICE float4 four_columns(const float *row, int c, int d, bool four) {
 DEVICE void add_by_row(float *to, int columns, const int *table, const float *tile, int ld, int row,
                                            int first, int distance, int step, int cols) {
   const int lane = threadIdx.x & 31;
-  to += (long long)(first + row) * columns;
+  to += (int64_t)(first + row) * columns;
   tile += row * ld;
   for (int c0 = 0; c0 < cols; c0 += 32) {
     const int c = c0 + lane, at = c < cols ? table[distance + step * c] : 0;
     unsigned same = __ballot_sync(ALL_LANES, c < cols);
+#pragma unroll 1
     for (int bit = 1; bit < columns; bit <<= 1) {
       const unsigned ones = __ballot_sync(ALL_LANES, at & bit);
       same &= at & bit ? ones : ~ones;
@@ -139,7 +151,7 @@ DEVICE void add_by_row(float *to, int columns, const int *table, const float *ti
 // store_zeros clears d columns of the rows of a part that belongs to no sequence.
 DEVICE void store_zeros(float *to, const Part &p, int B, int width, int d) {
   const int rows = min(B, p.n - p.i);
-  for (int at = threadIdx.x; at < rows * d; at += blockDim.x) to[(long long)(p.first + p.i + at / d) * width + at % d] = 0.f;
+  for (int at = threadIdx.x; at < rows * d; at += blockDim.x) to[(int64_t)(p.first + p.i + at / d) * width + at % d] = 0.f;
 }
 
 // The kept numbers of a row: the greatest score, one over the sum of exponentials, rowsum(P ⊙ A); [3, grid.y, rows].
@@ -148,6 +160,6 @@ struct Kept {
 };
 
 DEVICE Kept kept(const Attention &a, const Part &p, float *stats) {
-  const long long plane = (long long)gridDim.y * a.rows, at = (long long)blockIdx.y * a.rows + p.first;
+  const int64_t plane = (int64_t)gridDim.y * a.rows, at = (int64_t)blockIdx.y * a.rows + p.first;
   return Kept{stats + at, stats + plane + at, stats + 2 * plane + at};
 }

@@ -29,10 +29,11 @@ template <int D> DEVICE void attention_warps(const Attention &a, float *out, bf1
     load_warps<D>(vs, a.v + col, p.first + j0, keys, a.width, a.d);
     __syncthreads();
     if (row >= queries) continue;
+#pragma unroll 1
     for (int sub = 0; sub < keys; sub += 32) {
       float s[4][4], fade[2];
       row_products<D, 4>(s, x, ks, sub);
-      scores<4, false>(s, a, t, p.i + row, j0 + sub, p.n);
+      warp_scores<4, false>(s, a, t, p.i + row, j0 + sub);
       soft.raise(s, fade);
 #pragma unroll
       for (int n = 0; n < W::N; n++) o[n][0] *= fade[0], o[n][1] *= fade[0], o[n][2] *= fade[1], o[n][3] *= fade[1];

@@ -22,11 +22,22 @@ template <int D> struct Warps {
 // load_warps reads d columns of B rows from row number from on, of which rows rows are there, into a tile; what is missing is
 // zero, up to a multiple of 32 rows: no more are read.
 template <int D> DEVICE void load_warps(bf16 *to, const float *x, int from, int rows, int width, int d) {
-  const bool four = aligned16(x, width, d);
-  for (int at = threadIdx.x; at < (rows + 31) / 32 * 32 * (D / 4); at += WARPS_THREADS) {
-    const int r = at / (D / 4), c = at % (D / 4) * 4;
-    const float4 y = four_columns(x + (long long)(from + r) * width, c, r < rows ? d : 0, four);
-    *reinterpret_cast<uint2 *>(to + r * Warps<D>::LD + c) = make_uint2(pack_bf16(y.x, y.y), pack_bf16(y.z, y.w));
+  const int all = (rows + 31) / 32 * 32 * (D / 4);
+  x += (int64_t)from * width;
+  if (aligned16(x, width, d)) {
+#pragma unroll 4
+    for (int at = threadIdx.x; at < all; at += WARPS_THREADS) {
+      const int r = at / (D / 4), c = at % (D / 4) * 4;
+      float4 y = make_float4(0.f, 0.f, 0.f, 0.f);
+      if (r < rows && c < d) y = *reinterpret_cast<const float4 *>(x + (int64_t)r * width + c);
+      *reinterpret_cast<uint2 *>(to + r * Warps<D>::LD + c) = make_uint2(pack_bf16(y.x, y.y), pack_bf16(y.z, y.w));
+    }
+    return;
+  }
+#pragma unroll 4
+  for (int at = threadIdx.x; at < 4 * all; at += WARPS_THREADS) {
+    const int r = at / D, c = at % D;
+    to[r * Warps<D>::LD + c] = to_bf16(r < rows && c < d ? x[(int64_t)r * width + c] : 0.f);
   }
 }
 
@@ -93,11 +104,11 @@ template <int D, int S> DEVICE void accumulate_warps(float (&sums)[D / 8][4], co
 template <int D>
 DEVICE void store_warps(float *to, const float (&sums)[D / 8][4], float upper, float lower, int from, int rows, int width, int d) {
   const int g = threadIdx.x >> 2 & 7, t = threadIdx.x & 3;
-  const bool two = ((unsigned long long)to & 7) == 0 && width % 2 == 0 && d % 2 == 0;
+  const bool two = ((uint64_t)to & 7) == 0 && width % 2 == 0 && d % 2 == 0;
 #pragma unroll
   for (int half = 0; half < 2; half++) {
     if (g + half * 8 >= rows) continue;
-    float *row = to + (long long)(from + g + half * 8) * width;
+    float *row = to + (int64_t)(from + g + half * 8) * width;
     const float factor = half ? lower : upper;
 #pragma unroll
     for (int n = 0; n < D / 8; n++) {
@@ -149,23 +160,30 @@ struct Softmax {
   }
 };
 
-// scores turns products of queries from i on with keys from j on into scores; transposed, of keys with queries. Where nothing is
-// added or left out, that is a factor.
+// warp_scores turns products of sixteen rows from row on with S·8 rows from col on into scores; the rows are keys where TRANSPOSED
+// is set, else queries.
 template <int S, bool TRANSPOSED>
-DEVICE void scores(float (&s)[S][4], const Attention &a, const Terms &t, int row, int col, int n) {
-  const int g = threadIdx.x >> 2 & 7, pair = (threadIdx.x & 3) * 2;
-  if (a.window == 0 && !t.bias && !t.keys && !t.queries && row + 16 <= n && col + S * 8 <= n) {
+DEVICE void warp_scores(float (&s)[S][4], const Attention &a, const Terms &t, int row, int col) {
+  if (plain(a, t) && row + 16 <= t.n && col + S * 8 <= t.n) {
 #pragma unroll
     for (int b = 0; b < S; b++)
 #pragma unroll
       for (int e = 0; e < 4; e++) s[b][e] *= a.scale;
     return;
   }
+  row += threadIdx.x >> 2 & 7, col += (threadIdx.x & 3) * 2;
 #pragma unroll
-  for (int b = 0; b < S; b++)
+  for (int k = -1; k < S; k++)
 #pragma unroll
-    for (int e = 0; e < 4; e++) {
-      const int r = row + g + (e >> 1) * 8, c = col + b * 8 + pair + (e & 1);
-      s[b][e] = score(a, t, s[b][e], TRANSPOSED ? c : r, TRANSPOSED ? r : c, n);
+    for (int e = 0; e < 2; e++) {
+      const int apart = row - col - 8 * k - e;
+      const Near x = near_by(a, t, TRANSPOSED ? -apart : apart);
+#pragma unroll
+      for (int half = 0; half < 2; half++) { // a row eight further down meets the columns eight further on at the same distance
+        const int b = k + half;
+        if (b < 0 || b >= S) continue;
+        const int r = row + 8 * half, c = col + 8 * b + e;
+        s[b][2 * half + e] = score(a, t, x, s[b][2 * half + e], TRANSPOSED ? c : r, TRANSPOSED ? r : c);
+      }
     }
 }

@@ -29,10 +29,9 @@ template <int D> DEVICE void attention_tiles(const Attention &a, float *out, flo
     __syncthreads();
     float s[T::R][T::R], e[T::R];
     products<D>(s, qs, ks, a.d, size);
+    tile_scores<T::R, false>(s, a, t, p.i, j0);
 #pragma unroll
     for (int i = 0; i < T::R; i++) {
-#pragma unroll
-      for (int j = 0; j < T::R; j++) s[i][j] = score(a, t, s[i][j], p.i + ty + 16 * i, j0 + tx + 16 * j, p.n);
       const float fade = row_max(m[i], s[i], e);
       l[i] *= fade;
 #pragma unroll

@@ -21,13 +21,23 @@ template <int D> struct Tile {
 #define TILE_THREADS 256
 
 // load_tile reads d columns of B rows from row number from on, of which rows rows are there, into a tile; the rest is zero.
-template <int D>
-DEVICE void load_tile(float *to, const float *x, int from, int rows, int width, int d) {
-  const bool four = aligned16(x, width, d);
-  for (int at = threadIdx.x; at < Tile<D>::B * D / 4; at += TILE_THREADS) {
-    const int r = at / (D / 4), c = at % (D / 4) * 4;
-    const float4 y = four_columns(x + (long long)(from + r) * width, c, r < rows ? d : 0, four);
-    *reinterpret_cast<float4 *>(to + r * Tile<D>::LD + c) = y;
+template <int D> DEVICE void load_tile(float *to, const float *x, int from, int rows, int width, int d) {
+  x += (int64_t)from * width;
+  if (aligned16(x, width, d)) {
+#pragma unroll
+    for (int i = 0; i < Tile<D>::B * D / 4 / TILE_THREADS; i++) {
+      const int at = threadIdx.x + i * TILE_THREADS;
+      const int r = at / (D / 4), c = at % (D / 4) * 4;
+      float4 y = make_float4(0.f, 0.f, 0.f, 0.f);
+      if (r < rows && c < d) y = *reinterpret_cast<const float4 *>(x + (int64_t)r * width + c);
+      *reinterpret_cast<float4 *>(to + r * Tile<D>::LD + c) = y;
+    }
+    return;
+  }
+#pragma unroll 4
+  for (int at = threadIdx.x; at < Tile<D>::B * D; at += TILE_THREADS) {
+    const int r = at / D, c = at % D;
+    to[r * Tile<D>::LD + c] = r < rows && c < d ? x[(int64_t)r * width + c] : 0.f;
   }
 }
 
@@ -39,6 +49,7 @@ DEVICE void products_of(float (&s)[Tile<D>::R][Tile<D>::R], const float *x, cons
   for (int i = 0; i < N; i++)
 #pragma unroll
     for (int j = 0; j < N; j++) s[i][j] = 0.f;
+#pragma unroll 1
   for (int c = 0; c < d; c += 4) {
     float4 a[N], b[N];
 #pragma unroll
@@ -59,11 +70,10 @@ DEVICE void products_of(float (&s)[Tile<D>::R][Tile<D>::R], const float *x, cons
   }
 }
 
-// products leaves out what lies beyond the first size rows of both tiles, by sixteens: sequences are often short.
+// products leaves out what lies beyond the first sixteen rows of both tiles where size is not more: sequences are often short.
 template <int D>
 DEVICE void products(float (&s)[Tile<D>::R][Tile<D>::R], const float *x, const float *y, int d, int size) {
   if (size <= 16) products_of<D, 1>(s, x, y, d);
-  else if (Tile<D>::R > 2 && size <= 32) products_of<D, Tile<D>::R < 2 ? 1 : 2>(s, x, y, d);
   else products_of<D, Tile<D>::R>(s, x, y, d);
 }
 
@@ -72,6 +82,7 @@ DEVICE void products(float (&s)[Tile<D>::R][Tile<D>::R], const float *x, const f
 template <int D, int N>
 DEVICE void accumulate_of(float (&sums)[Tile<D>::R][Tile<D>::C], const float *w, const float *x, int keys) {
   const int tx = threadIdx.x & 15, ty = threadIdx.x >> 4;
+#pragma unroll 1
   for (int c = 0; c < keys; c += 4) {
     float a[N][4];
 #pragma unroll
@@ -103,7 +114,6 @@ DEVICE void accumulate_of(float (&sums)[Tile<D>::R][Tile<D>::C], const float *w,
 template <int D>
 DEVICE void accumulate(float (&sums)[Tile<D>::R][Tile<D>::C], const float *w, const float *x, int keys, int size) {
   if (size <= 16) accumulate_of<D, 1>(sums, w, x, keys);
-  else if (Tile<D>::R > 2 && size <= 32) accumulate_of<D, Tile<D>::R < 2 ? 1 : 2>(sums, w, x, keys);
   else accumulate_of<D, Tile<D>::R>(sums, w, x, keys);
 }
 
@@ -116,7 +126,7 @@ DEVICE void store_rows(float *to, const float (&sums)[Tile<D>::R][Tile<D>::C], c
 #pragma unroll
   for (int i = 0; i < Tile<D>::R; i++) {
     if (ty + 16 * i >= rows) continue;
-    float *row = to + (long long)(from + ty + 16 * i) * width;
+    float *row = to + (int64_t)(from + ty + 16 * i) * width;
 #pragma unroll
     for (int q = 0; q < Tile<D>::C; q += Tile<D>::V) {
       const int c = q * 16 + tx * Tile<D>::V;
@@ -130,6 +140,30 @@ DEVICE void store_rows(float *to, const float (&sums)[Tile<D>::R][Tile<D>::C], c
 #pragma unroll
       for (int z = 0; z < Tile<D>::V; z++)
         if (c + z < d) row[c + z] = sums[i][q + z] * factor[i];
+    }
+  }
+}
+
+// tile_scores turns products of rows from row on with rows from col on into scores; the rows are keys where TRANSPOSED is set, else
+// queries. Elements on a diagonal share what goes by the distance.
+template <int R, bool TRANSPOSED>
+DEVICE void tile_scores(float (&s)[R][R], const Attention &a, const Terms &t, int row, int col) {
+  if (plain(a, t) && row + R * 16 <= t.n && col + R * 16 <= t.n) {
+#pragma unroll
+    for (int i = 0; i < R; i++)
+#pragma unroll
+      for (int j = 0; j < R; j++) s[i][j] *= a.scale;
+    return;
+  }
+  row += threadIdx.x >> 4, col += threadIdx.x & 15;
+#pragma unroll
+  for (int k = 1 - R; k < R; k++) {
+    const int apart = row - col + 16 * k;
+    const Near x = near_by(a, t, TRANSPOSED ? -apart : apart);
+#pragma unroll
+    for (int i = k < 0 ? 0 : k; i < (k < 0 ? R + k : R); i++) {
+      const int r = row + 16 * i, c = col + 16 * (i - k);
+      s[i][i - k] = score(a, t, x, s[i][i - k], TRANSPOSED ? c : r, TRANSPOSED ? r : c);
     }
   }
 }

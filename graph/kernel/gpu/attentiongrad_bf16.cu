@@ -40,61 +40,40 @@ DEVICE void query_warps(const Attention &a, const float *dy, float *dq, float *s
     }
   }
 
-  // The greatest scores, the sums of exponentials and rowsum(P ⊙ A).
+  if (keyGrads) keyGrads += ((int64_t)blockIdx.y * a.rows + p.first) * a.keyCount;
   Softmax soft = {{MINUS_INFINITY, MINUS_INFINITY}, {0.f, 0.f}};
-  float mean[2] = {0.f, 0.f};
-  for (int j0 = see.lo; j0 < see.hi; j0 += WARPS_B) {
-    const int keys = min(WARPS_B, see.hi - j0);
-    __syncthreads();
-    load_warps<D>(ks, a.k + col, p.first + j0, keys, a.width, a.d);
-    load_warps<D>(vs, a.v + col, p.first + j0, keys, a.width, a.d);
-    __syncthreads();
-    if (row >= queries) continue;
-    for (int sub = 0; sub < keys; sub += 32) {
-      float s[4][4], da[4][4], fade[2];
-      row_products<D, 4>(s, x, ks, sub);
-      row_products<D, 4>(da, y, vs, sub);
-      scores<4, false>(s, a, t, p.i + row, j0 + sub, p.n);
-      soft.raise(s, fade);
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        mean[half] *= fade[half];
-#pragma unroll
-        for (int n = 0; n < 4; n++)
-          mean[half] += s[n][2 * half] * da[n][2 * half] + s[n][2 * half + 1] * da[n][2 * half + 1];
-      }
-    }
-  }
-  float inverse[2];
-  if (row < queries) {
-    const Kept keep = kept(a, p, stats);
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      inverse[half] = 1.f / quad_sum(soft.l[half]);
-      mean[half] = quad_sum(mean[half]) * inverse[half];
-      const int at = p.i + row + (threadIdx.x >> 2 & 7) + half * 8;
-      if ((threadIdx.x & 3) == 0 && at < p.n)
-        keep.m[at] = soft.m[half], keep.inverse[at] = inverse[half], keep.mean[at] = mean[half];
-    }
-  }
-
-  float o[W::N][4];
+  float mean[2] = {0.f, 0.f}, inverse[2] = {0.f, 0.f}, o[W::N][4];
   clear(o);
-  if (keyGrads) keyGrads += ((long long)blockIdx.y * a.rows + p.first) * a.keyCount;
-  for (int j0 = see.lo; j0 < see.hi; j0 += WARPS_B) {
-    const int keys = min(WARPS_B, see.hi - j0);
-    if (see.hi - see.lo > WARPS_B) { // else they are still there
+  const int tiles = (see.hi - see.lo + WARPS_B - 1) / WARPS_B;
+  // The first round over the keys finds what the rows have, the second the gradients. A single tile is read once.
+#pragma unroll 1
+  for (int round = 0; round < 2 * tiles; round++) {
+    const int j0 = see.lo + round % tiles * WARPS_B, keys = min(WARPS_B, see.hi - j0);
+    if (round == 0 || tiles > 1) {
       __syncthreads();
       load_warps<D>(ks, a.k + col, p.first + j0, keys, a.width, a.d);
       load_warps<D>(vs, a.v + col, p.first + j0, keys, a.width, a.d);
       __syncthreads();
     }
     if (row >= queries) continue;
+#pragma unroll 1
     for (int sub = 0; sub < keys; sub += 32) {
       float s[4][4], da[4][4];
       row_products<D, 4>(s, x, ks, sub);
       row_products<D, 4>(da, y, vs, sub);
-      scores<4, false>(s, a, t, p.i + row, j0 + sub, p.n);
+      warp_scores<4, false>(s, a, t, p.i + row, j0 + sub);
+      if (round < tiles) {
+        float fade[2];
+        soft.raise(s, fade);
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+          mean[half] *= fade[half];
+#pragma unroll
+          for (int n = 0; n < 4; n++)
+            mean[half] += s[n][2 * half] * da[n][2 * half] + s[n][2 * half + 1] * da[n][2 * half + 1];
+        }
+        continue;
+      }
 #pragma unroll
       for (int n = 0; n < 4; n++)
 #pragma unroll
@@ -105,13 +84,29 @@ DEVICE void query_warps(const Attention &a, const float *dy, float *dq, float *s
       accumulate_warps<D, 4>(o, s, ks, sub);
       if (keyGrads) {
         lay_down(scratch, W::LG, s, a.scale);
+#pragma unroll 1
         for (int r = 0; r < min(16, queries - row); r++)
           add_by_row(keyGrads, a.keyCount, a.keyRows, scratch, W::LG, r, p.i + row, p.i + row + r - j0 - sub + a.keyCentre, -1,
                      min(32, keys - sub));
       }
     }
+    if (round == tiles - 1) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        inverse[half] = 1.f / quad_sum(soft.l[half]);
+        mean[half] = quad_sum(mean[half]) * inverse[half];
+      }
+    }
   }
-  if (row < queries) store_warps<D>(dq, o, a.scale, a.scale, p.first + p.i + row, queries - row, a.width, a.d);
+  if (row >= queries) return;
+  const Kept keep = kept(a, p, stats);
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const int at = p.i + row + (threadIdx.x >> 2 & 7) + half * 8;
+    if ((threadIdx.x & 3) == 0 && at < p.n)
+      keep.m[at] = soft.m[half], keep.inverse[at] = inverse[half], keep.mean[at] = mean[half];
+  }
+  store_warps<D>(dq, o, a.scale, a.scale, p.first + p.i + row, queries - row, a.width, a.d);
 }
 
 // queryGrads [grid.y, rows, queryCount], zeroed before, takes the gradient of the term that keys meet. S·8 queries are taken
@@ -136,7 +131,7 @@ DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv,
   const int keys = min(WARPS_B, p.n - p.i);
   load_warps<D>(ks, a.k + col, p.first + p.i, keys, a.width, a.d);
   load_warps<D>(vs, a.v + col, p.first + p.i, keys, a.width, a.d);
-  if (queryGrads) queryGrads += ((long long)blockIdx.y * a.rows + p.first) * a.queryCount;
+  if (queryGrads) queryGrads += ((int64_t)blockIdx.y * a.rows + p.first) * a.queryCount;
   float ok[W::N][4], ov[W::N][4];
   clear(ok);
   clear(ov);
@@ -152,6 +147,7 @@ DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv,
     }
     __syncthreads();
     if (row >= keys) continue;
+#pragma unroll 1
     for (int sub = 0; sub < queries; sub += S * 8) {
       float s[S][4], da[S][4];
       clear(s);
@@ -164,7 +160,7 @@ DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv,
         left<D>(x, vs, row, k * 16);
         step<D, S>(da, x, ys, sub, k);
       }
-      scores<S, true>(s, a, t, p.i + row, i0 + sub, p.n);
+      warp_scores<S, true>(s, a, t, p.i + row, i0 + sub);
 #pragma unroll
       for (int n = 0; n < S; n++)
 #pragma unroll
@@ -177,6 +173,7 @@ DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv,
       accumulate_warps<D, S>(ok, da, qs, sub);
       if (queryGrads) {
         lay_down(scratch, W::LG, da, a.scale);
+#pragma unroll 1
         for (int r = 0; r < min(16, keys - row); r++)
           add_by_row(queryGrads, a.queryCount, a.queryRows, scratch, W::LG, r, p.i + row,
                      i0 + sub - p.i - row - r + a.queryCentre, 1, min(S * 8, queries - sub));
