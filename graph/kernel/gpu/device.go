@@ -38,8 +38,10 @@ func (d *device) prepare() (err error) {
 	if d.blas, err = d.stream.NewBLAS(); err != nil {
 		return err
 	}
-	d.library, err = d.LoadLibrary(cu.Files)
-	return err
+	if d.library, err = d.LoadLibrary(cu.Files); err != nil {
+		return err
+	}
+	return allowShared(d.library)
 }
 
 // close gives back all that the device holds; memory that was given out has been freed.
