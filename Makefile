@@ -5,12 +5,16 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 60s
 ORT         = $$(scripts/ort.sh)
 
-.PHONY: build demo test short race asan lint fuzz bench peers parity interop ort clean
+# GPU code needs cgo and Linux; CUDA's own headers are not needed.
+CUDA_CFLAGS = -g -O2 -I$(CURDIR)/internal/cuda/include
+GPU_TAGS    = $(if $(filter 1linux,$(shell go env CGO_ENABLED GOOS | tr -d '\n')),-tags gpu)
+
+.PHONY: build demo test short gpu race asan lint fuzz bench peers parity interop ort clean
 
 build: bin/graft
 
 bin/graft: FORCE
-	go build -trimpath -o bin/graft ./cmd/graft
+	CGO_CFLAGS="$(CUDA_CFLAGS)" go build -trimpath $(GPU_TAGS) -o bin/graft ./cmd/graft
 FORCE:
 
 # onnxruntime's library, fetched and checked; an existing GRAFT_ORT_LIB is used as it is.
@@ -26,6 +30,10 @@ test:
 # Under two minutes: no real corpora, no large models.
 short:
 	lib=$(ORT) && GRAFT_ORT_LIB=$$lib go test -short ./...
+
+# The GPU's kernels and all that launches them, on an emulation of CUDA.
+gpu:
+	scripts/gpu-test.sh
 
 race:
 	lib=$(ORT) && GRAFT_ORT_LIB=$$lib go test -short -race ./...
