@@ -146,6 +146,9 @@ func (c *Check) fused(ctx context.Context) error {
 		if err := c.exported(ctx, batches[0].seqs); err != nil {
 			return fmt.Errorf("checking the export: %w", err)
 		}
+		if err := c.neutral(ctx, batches); err != nil {
+			return fmt.Errorf("checking the slotted graph without a delta: %w", err)
+		}
 	}
 	return nil
 }
