@@ -109,6 +109,14 @@ func newExpander(m *onnx.Model) (*expander, error) {
 	g.Initializers = slices.Clone(g.Initializers)
 	x := &expander{model: &c, functions: map[functionKey]*onnx.Function{}, names: map[string]int{"": 1}, called: map[string]int{},
 		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}}
+	for i, s := range g.SparseInitializers {
+		t, err := dense(s)
+		if err != nil {
+			return nil, fmt.Errorf("sparse initialiser %d: %w", i, err)
+		}
+		g.Initializers = append(g.Initializers, t)
+	}
+	g.SparseInitializers = nil
 	for i, t := range g.Initializers {
 		if t == nil {
 			return nil, fmt.Errorf("initialiser %d is empty", i)
@@ -131,6 +139,30 @@ func newExpander(m *onnx.Model) (*expander, error) {
 		}
 	}
 	return x, x.addFunctions()
+}
+
+// maxSparsity bounds a sparse initialiser's bytes in units of those that it stores, beyond its first megabyte: a model may
+// ask for any number of zeros in a few bytes.
+const maxSparsity = 256
+
+// dense is a sparse initialiser with its zeros.
+func dense(s *onnx.SparseTensor) (*onnx.Tensor, error) {
+	if s == nil || s.Values == nil {
+		return nil, errors.New("it is empty")
+	}
+	n, err := (&onnx.Tensor{Name: s.Values.Name, Type: s.Values.Type, Dims: s.Dims}).Len()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.Values.Len()
+	if err != nil {
+		return nil, err
+	}
+	if n/maxSparsity > stored && n > 1<<20 {
+		return nil, fmt.Errorf("the tensor %q has %d elements of which %d are stored, fewer than one in %d: store it dense",
+			s.Values.Name, n, stored, maxSparsity)
+	}
+	return s.Dense()
 }
 
 // errNodes is the error of a graph that is too large, or grows so: a few functions that call each other could make any

@@ -3,6 +3,7 @@ package importer
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -13,6 +14,9 @@ import (
 func branch(e *emitter, n *onnx.Node, know knowledge) error {
 	if len(n.Inputs) != 1 {
 		return fmt.Errorf("it has %d inputs, want a condition", len(n.Inputs))
+	}
+	if slices.ContainsFunc(e.x.model.Graph.Inputs, func(in *onnx.ValueInfo) bool { return in.Name == n.Inputs[0] }) {
+		return fmt.Errorf("its condition %q is an input of the model, so that neither branch can stand for it", n.Inputs[0])
 	}
 	if know == nil {
 		return errLate

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -188,8 +189,8 @@ func (s *Session) run(ctx context.Context, in []ort.Value, a *Adapter, take func
 	}
 	defer func() {
 		for _, v := range out {
-			// The binding gives a nil tensor for an output in half precision, which it cannot hold.
-			if t, custom := v.(*ort.CustomDataTensor); v != nil && !(custom && t == nil) {
+			// The binding gives a nil tensor for an output that it cannot hold: in half precision, or a scalar.
+			if v != nil && !reflect.ValueOf(v).IsNil() {
 				v.Destroy()
 			}
 		}
