@@ -22,6 +22,8 @@ type expander struct {
 	inits     map[string]*onnx.Tensor // of the graph
 	makers    map[string]*onnx.Node   // of the file's values
 	late      map[*onnx.Node]bool     // the nodes that wait until more is known
+	copied    int                     // calls, and what was copied of functions and branches
+	probed    int                     // nodes looked at for what is known of conditions
 }
 
 // expanded is a node of the rewritten graph.
@@ -169,6 +171,21 @@ func dense(s *onnx.SparseTensor) (*onnx.Tensor, error) {
 // number of nodes.
 var errNodes = fmt.Errorf("the graph has more than %d nodes, which is no encoder's", maxNodes)
 
+// maxCopied bounds the nodes, names, attributes and sub-graphs that calls of functions copy, and maxProbed the nodes that
+// are looked at to decide Ifs: each of a few bytes may stand for many, and need not leave a node behind.
+const (
+	maxCopied = 32 * maxNodes
+	maxProbed = 1 << 24
+)
+
+// spend counts what is copied.
+func (x *expander) spend(n int) error {
+	if x.copied += n; x.copied > maxCopied {
+		return fmt.Errorf("the graph's functions and branches grow to more than %d nodes and names, which is no encoder's", maxCopied)
+	}
+	return nil
+}
+
 // maxNesting bounds functions that call functions, and fused operators in them.
 const maxNesting = 64
 
@@ -176,6 +193,11 @@ const maxNesting = 64
 func (x *expander) rewrite(n *onnx.Node, know knowledge, depth int) ([]*onnx.Node, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("%v: functions are nested more than %d deep, or call themselves", n, maxNesting)
+	}
+	if depth > 0 {
+		if err := x.spend(1); err != nil {
+			return nil, err
+		}
 	}
 	var nodes []*onnx.Node
 	if f := x.functions[keyOf(n)]; f != nil {

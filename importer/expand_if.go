@@ -92,7 +92,7 @@ func (x *expander) settle() error {
 		}
 		waiting := x.late
 		x.late = map[*onnx.Node]bool{}
-		p := &prober{g: g, late: waiting, memo: map[string]*fold.Array{}}
+		p := &prober{x: x, g: g, late: waiting, memo: map[string]*fold.Array{}}
 		var nodes []expanded
 		for _, n := range x.nodes {
 			if !waiting[n.Node] {
@@ -132,6 +132,7 @@ func (x *expander) link() (*graph, error) {
 
 // prober tells what values are in a graph of which some nodes are not written yet.
 type prober struct {
+	x      *expander
 	g      *graph
 	late   map[*onnx.Node]bool
 	memo   map[string]*fold.Array
@@ -155,6 +156,9 @@ func (p *prober) know(name string) (*fold.Array, error) {
 		}
 	}
 	p.told = true
+	if p.x.probed += (len(probes) + len(conditionShapes)) * len(p.g.nodes); p.x.probed > maxProbed {
+		return nil, fmt.Errorf("the graph has more Ifs than can be decided: their conditions take more than %d nodes to look at", maxProbed)
+	}
 	var first *fold.Array
 	for _, at := range probes {
 		s, err := p.g.specialise(at.batch, at.seq, func(n *onnx.Node) bool { return need[n] })

@@ -173,6 +173,11 @@ func (c *Check) nodewise(ctx context.Context) error {
 	if len(names) == 0 {
 		return errors.New("the model has no output")
 	}
+	for _, b := range batches { // before onnxruntime is asked, which would take the memory
+		if err := builds(n, b, names...); err != nil {
+			return err
+		}
+	}
 	var outputs tally
 	var last *lower.Session
 	err = c.each(ctx, batches, nil, func(b *checkBatch, want map[string]*fold.Array) (err error) {
@@ -257,9 +262,29 @@ func nodewiseRuns(m *importer.Model, outputs ...string) error {
 	if err != nil {
 		return err
 	}
-	p, err := n.Program(batches[0].inputs, outputs...)
+	return builds(n, batches[0], outputs...)
+}
+
+// maxComputed bounds the numbers that a network computes for a batch: those of a batch to try on a large encoder are some
+// ten million.
+const maxComputed = 1 << 28
+
+// builds tells why outputs of a network do not run for a batch, without running them.
+func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) error {
+	p, err := n.Program(b.inputs, outputs...)
 	if err != nil {
 		return err
+	}
+	total := 0
+	for _, s := range p.Steps {
+		for _, o := range s.Out {
+			if o.Source == importer.Absent {
+				continue
+			}
+			if total += o.Array.Size(); total > maxComputed {
+				return s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", maxComputed)
+			}
+		}
 	}
 	g, leaves := G.NewGraph(), map[*importer.Weight]*G.Node{}
 	_, err = lower.Build(g, p, func(w *importer.Weight) (*G.Node, error) {
