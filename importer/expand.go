@@ -132,6 +132,9 @@ func newExpander(m *onnx.Model) (*expander, error) {
 		if n == nil {
 			continue
 		}
+		if err := shortNames(n); err != nil {
+			return nil, err
+		}
 		x.called[n.Name] = 1
 		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
 			x.names[name] = 1
@@ -167,6 +170,19 @@ func dense(s *onnx.SparseTensor) (*onnx.Tensor, error) {
 	return s.Dense()
 }
 
+// maxName bounds the names of a node's values in bytes: exporters write paths of modules, of some hundred.
+const maxName = 1 << 12
+
+// shortNames refuses a node with names that no message could show.
+func shortNames(n *onnx.Node) error {
+	for _, name := range slices.Concat([]string{n.Name}, n.Inputs, n.Outputs) {
+		if len(name) > maxName {
+			return fmt.Errorf("a node of type %.40q has a name of %d bytes, which begins %q", n.OpType, len(name), name[:40])
+		}
+	}
+	return nil
+}
+
 // errNodes is the error of a graph that is too large, or grows so: a few functions that call each other could make any
 // number of nodes.
 var errNodes = fmt.Errorf("the graph has more than %d nodes, which is no encoder's", maxNodes)
@@ -174,7 +190,7 @@ var errNodes = fmt.Errorf("the graph has more than %d nodes, which is no encoder
 // maxCopied bounds the nodes, names, attributes and sub-graphs that calls of functions copy, and maxProbed the nodes that
 // are looked at to decide Ifs: each of a few bytes may stand for many, and need not leave a node behind.
 const (
-	maxCopied = 32 * maxNodes
+	maxCopied = 16 * maxNodes
 	maxProbed = 1 << 24
 )
 

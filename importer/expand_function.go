@@ -116,6 +116,9 @@ func (s *scoped) node(n *onnx.Node, prefix string) (*onnx.Node, error) {
 	if err := s.x.spend(1 + len(n.Inputs) + len(n.Outputs) + len(n.Attributes)); err != nil {
 		return nil, err
 	}
+	if err := shortNames(n); err != nil {
+		return nil, err
+	}
 	c := *n
 	c.Domain = canonical(n.Domain)
 	c.Inputs, c.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)

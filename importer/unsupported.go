@@ -6,7 +6,7 @@ import "github.com/seed-aefebe89/graft/importer/onnx"
 // than ONNX's own before it ("com.microsoft.Attention"). It is empty where the model is refused for another reason.
 func Unsupported(m *onnx.Model) map[string]int {
 	out := map[string]int{}
-	if m.Graph == nil {
+	if m.Graph == nil || len(m.Graph.Nodes) > maxNodes {
 		return out
 	}
 	nodes, err := decode(m)
