@@ -118,6 +118,9 @@ func printInspection(out io.Writer, r *app.Inspection, places bool) error {
 	}
 	row("exporter", "%s, IR %d, opset %s", or(r.Exporter, "unknown"), r.IRVersion, counts(r.Opsets))
 	row("operators", "%d nodes: %s", r.Nodes, counts(r.Operators))
+	if len(r.Generic) > 0 {
+		row("  node by node", "%s", counts(r.Generic))
+	}
 	if len(r.Unsupported) > 0 {
 		row("  unsupported", "%s", counts(r.Unsupported))
 	}

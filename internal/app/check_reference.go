@@ -86,6 +86,9 @@ func (c *Check) openReference(m *onnx.Model, values []string, types map[string]o
 		return nil, err
 	}
 	o := ort.Options{Threads: c.options.Threads, Folder: filepath.Dir(path)}
+	if g.Initializers, err = resolved(o.Folder, g.Initializers); err != nil {
+		return nil, err
+	}
 	for _, name := range r.names {
 		o.Outputs = append(o.Outputs, r.under[name])
 	}
@@ -96,6 +99,33 @@ func (c *Check) openReference(m *onnx.Model, values []string, types map[string]o
 		return nil, fmt.Errorf("onnxruntime refuses the model: %w", err)
 	}
 	return r, nil
+}
+
+// resolved names the real files of external data, as seen from a folder: in the hub's cache those of a model are links.
+func resolved(folder string, tensors []*onnx.Tensor) ([]*onnx.Tensor, error) {
+	out := slices.Clone(tensors)
+	for i, t := range tensors {
+		at, ok := t.Location()
+		if t.External == nil || !ok { // of the others onnxruntime tells what is wrong
+			continue
+		}
+		file, err := filepath.EvalSymlinks(at.File)
+		if err != nil {
+			return nil, err
+		}
+		if file, err = filepath.Abs(file); err != nil {
+			return nil, err
+		}
+		rel, err := filepath.Rel(folder, file)
+		if err != nil {
+			return nil, err
+		}
+		place := onnx.External{Location: filepath.ToSlash(rel), Offset: at.Offset, Length: at.Length}
+		if out[i], err = onnx.NewExternalTensor(t.Name, t.Type, t.Dims, place); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // run computes the values for a batch, by name.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -221,5 +222,49 @@ func TestChecksAreJSON(t *testing.T) {
 				t.Errorf("%s has no %s", b, key)
 			}
 		}
+	}
+}
+
+// In the hub's cache the files of a model are links to files of other names; external data lies in one of them.
+func TestChecksReadTheHubsCache(t *testing.T) {
+	needRuntime(t)
+	cache := t.TempDir()
+	for _, d := range []string{"blobs", "snapshots/1"} {
+		if err := os.MkdirAll(filepath.Join(cache, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var data []byte
+	path := edited(t, func(m *onnx.Model) {
+		for i, w := range m.Graph.Initializers {
+			b, err := w.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := onnx.External{Location: "model.onnx_data", Offset: int64(len(data)), Length: int64(len(b))}
+			if len(b) < 1024 {
+				continue
+			}
+			data = append(data, b...)
+			if m.Graph.Initializers[i], err = onnx.NewExternalTensor(w.Name, w.Type, w.Dims, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	model, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"model.onnx": model, "model.onnx_data": data} {
+		blob := filepath.Join("blobs", fmt.Sprintf("%x", sha256.Sum256(b)))
+		if err := os.WriteFile(filepath.Join(cache, blob), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join("..", "..", blob), filepath.Join(cache, "snapshots", "1", name)); err != nil {
+			t.Skip("no symbolic links here:", err)
+		}
+	}
+	if c := checked(t, filepath.Join(cache, "snapshots", "1"), everything); c.Export == nil || c.Slotted == nil {
+		t.Errorf("%+v", c)
 	}
 }

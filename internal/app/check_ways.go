@@ -96,7 +96,7 @@ func (c *Check) fused(ctx context.Context) error {
 	}
 	var further *importer.Nodewise
 	if len(others) > 0 {
-		if err = nodewiseRuns(c.model, others...); err == nil {
+		if _, err = nodewiseRuns(c.model, others...); err == nil {
 			further, err = importer.NewNodewise(c.model.File.Model)
 		}
 		if err != nil {
@@ -174,7 +174,7 @@ func (c *Check) nodewise(ctx context.Context) error {
 		return errors.New("the model has no output")
 	}
 	for _, b := range batches { // before onnxruntime is asked, which would take the memory
-		if err := builds(n, b, names...); err != nil {
+		if _, err := builds(n, b, names...); err != nil {
 			return err
 		}
 	}
@@ -247,20 +247,20 @@ func (b *checkBatch) padded(d *parity.Difference, got, want *fold.Array) error {
 	return nil
 }
 
-// nodewiseRuns tells why a model's outputs, all or some, do not run node by node, without running them.
-func nodewiseRuns(m *importer.Model, outputs ...string) error {
+// nodewiseRuns tells how a model's outputs, all or some, run node by node, or why they do not, without running them.
+func nodewiseRuns(m *importer.Model, outputs ...string) (*importer.Program, error) {
 	c := &Check{model: m}
 	var err error
 	if c.plain, err = importer.Dequantised(m.File.Model); err != nil {
-		return err
+		return nil, err
 	}
 	batches, err := c.batches()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n, err := importer.NewNodewise(m.File.Model)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return builds(n, batches[0], outputs...)
 }
@@ -269,11 +269,11 @@ func nodewiseRuns(m *importer.Model, outputs ...string) error {
 // ten million.
 const maxComputed = 1 << 28
 
-// builds tells why outputs of a network do not run for a batch, without running them.
-func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) error {
+// builds tells how outputs of a network run for a batch, or why they do not, without running them.
+func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) (*importer.Program, error) {
 	p, err := n.Program(b.inputs, outputs...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	total := 0
 	for _, s := range p.Steps {
@@ -282,7 +282,7 @@ func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) error {
 				continue
 			}
 			if total += o.Array.Size(); total > maxComputed {
-				return s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", maxComputed)
+				return nil, s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", maxComputed)
 			}
 		}
 	}
@@ -293,5 +293,5 @@ func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) error {
 		}
 		return leaves[w], nil
 	})
-	return err
+	return p, err
 }

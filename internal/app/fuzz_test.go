@@ -105,7 +105,10 @@ func FuzzRun(f *testing.F) {
 // nodeByNode runs what is small.
 func nodeByNode(ctx context.Context, m *importer.Model, b *checkBatch) {
 	n, err := importer.NewNodewise(m.File.Model)
-	if err != nil || builds(n, b) != nil {
+	if err != nil {
+		return
+	}
+	if _, err := builds(n, b); err != nil {
 		return
 	}
 	s, err := lower.NewSession(n, cpu.New(), b.inputs)
