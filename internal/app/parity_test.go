@@ -173,7 +173,8 @@ Made by `+"`make parity PARITY=docs/parity.md`"+`: every encoder file of the rep
 | slotted | all outputs of the slotted graph without a delta and of the file itself, both in onnxruntime | %.1e | 0 | nothing is added to the base; %.0e where a node that onnxruntime fused is written out since a slot lies in it |
 
 Differences are in units of the value's largest number. Files that compute in half precision have the bound %.0e: onnxruntime
-rounds every result to 2⁻¹¹ of it and graft does not. Quantised files are compared without rounded activations, as they are trained.
+rounds every result to 2⁻¹¹ of it and graft does not. Quantised files are compared without rounded activations, as they are
+trained. The kind of attention is what the file's name tells; those of importer/testdata and of-fixtures are eager exports.
 
 | file | opset | attention | forward | gradients | exported | slotted | |
 |---|--:|---|--:|--:|--:|--:|---|
