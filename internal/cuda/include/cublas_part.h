@@ -17,8 +17,8 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t);
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t, int *);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t, void *);
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void *, size_t);
-cublasStatus_t cublasGemmEx(cublasHandle_t, int, int, int, int, int, const void *, const void *, int, int, const void *, int,
-  int, const void *, void *, int, int, int, int);
+cublasStatus_t cublasGemmEx(cublasHandle_t, int, int, int, int, int, const void *, const void *, int, int, const void *,
+  int, int, const void *, void *, int, int, int, int);
 cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t, int, int, int, int, int, const void *, const void *, int, int,
   long long, const void *, int, int, long long, const void *, void *, int, int, long long, int, int, int);
 

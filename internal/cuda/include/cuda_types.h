@@ -219,23 +219,31 @@ typedef enum {
 #define CUDA_ARRAY3D_TEXTURE_GATHER 0x08
 
 typedef struct { size_t Width, Height; CUarray_format Format; unsigned NumChannels; } CUDA_ARRAY_DESCRIPTOR;
-typedef struct { size_t Width, Height, Depth; CUarray_format Format; unsigned NumChannels, Flags; } CUDA_ARRAY3D_DESCRIPTOR;
 typedef struct {
-  size_t srcXInBytes, srcY; CUmemorytype srcMemoryType; const void *srcHost; CUdeviceptr srcDevice; CUarray srcArray; size_t srcPitch;
-  size_t dstXInBytes, dstY; CUmemorytype dstMemoryType; void *dstHost; CUdeviceptr dstDevice; CUarray dstArray; size_t dstPitch;
+  size_t Width, Height, Depth; CUarray_format Format; unsigned NumChannels, Flags;
+} CUDA_ARRAY3D_DESCRIPTOR;
+typedef struct {
+  size_t srcXInBytes, srcY; CUmemorytype srcMemoryType;
+  const void *srcHost; CUdeviceptr srcDevice; CUarray srcArray; size_t srcPitch;
+  size_t dstXInBytes, dstY; CUmemorytype dstMemoryType;
+  void *dstHost; CUdeviceptr dstDevice; CUarray dstArray; size_t dstPitch;
   size_t WidthInBytes, Height;
 } CUDA_MEMCPY2D;
 typedef struct {
-  size_t srcXInBytes, srcY, srcZ, srcLOD; CUmemorytype srcMemoryType; const void *srcHost; CUdeviceptr srcDevice; CUarray srcArray;
+  size_t srcXInBytes, srcY, srcZ, srcLOD; CUmemorytype srcMemoryType;
+  const void *srcHost; CUdeviceptr srcDevice; CUarray srcArray;
   void *reserved0; size_t srcPitch, srcHeight;
-  size_t dstXInBytes, dstY, dstZ, dstLOD; CUmemorytype dstMemoryType; void *dstHost; CUdeviceptr dstDevice; CUarray dstArray;
+  size_t dstXInBytes, dstY, dstZ, dstLOD; CUmemorytype dstMemoryType;
+  void *dstHost; CUdeviceptr dstDevice; CUarray dstArray;
   void *reserved1; size_t dstPitch, dstHeight;
   size_t WidthInBytes, Height, Depth;
 } CUDA_MEMCPY3D;
 typedef struct {
-  size_t srcXInBytes, srcY, srcZ, srcLOD; CUmemorytype srcMemoryType; const void *srcHost; CUdeviceptr srcDevice; CUarray srcArray;
+  size_t srcXInBytes, srcY, srcZ, srcLOD; CUmemorytype srcMemoryType;
+  const void *srcHost; CUdeviceptr srcDevice; CUarray srcArray;
   CUcontext srcContext; size_t srcPitch, srcHeight;
-  size_t dstXInBytes, dstY, dstZ, dstLOD; CUmemorytype dstMemoryType; void *dstHost; CUdeviceptr dstDevice; CUarray dstArray;
+  size_t dstXInBytes, dstY, dstZ, dstLOD; CUmemorytype dstMemoryType;
+  void *dstHost; CUdeviceptr dstDevice; CUarray dstArray;
   CUcontext dstContext; size_t dstPitch, dstHeight;
   size_t WidthInBytes, Height, Depth;
 } CUDA_MEMCPY3D_PEER;
@@ -243,7 +251,9 @@ typedef struct {
   CUfunction func; unsigned gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes;
   void **kernelParams, **extra;
 } CUDA_KERNEL_NODE_PARAMS;
-typedef struct { CUdeviceptr dst; size_t pitch; unsigned value, elementSize; size_t width, height; } CUDA_MEMSET_NODE_PARAMS;
+typedef struct {
+  CUdeviceptr dst; size_t pitch; unsigned value, elementSize; size_t width, height;
+} CUDA_MEMSET_NODE_PARAMS;
 typedef struct { CUhostFn fn; void *userData; } CUDA_HOST_NODE_PARAMS;
 
 #endif

@@ -192,7 +192,8 @@ DEVICE void load_matrix_2(uint32_t *r, const void *row) {
   emu::load_matrix(r, row, 2, false);
 #else
   uint32_t from = (uint32_t)__cvta_generic_to_shared(row);
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(from) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
+               : "=r"(r[0]), "=r"(r[1]) : "r"(from) : "memory");
 #endif
 }
 

@@ -149,12 +149,24 @@ inline unsigned __ballot_sync(unsigned mask, int p) {
 }
 inline int __any_sync(unsigned mask, int p) { return __ballot_sync(mask, p) != 0; }
 inline int __all_sync(unsigned mask, int p) { return __ballot_sync(mask, !p) == 0; }
-template <class T> inline T __reduce_add_sync(unsigned m, T v) { return emu::reduce("__reduce_add_sync", m, v, [](T a, T b) { return (T)(a + b); }); }
-template <class T> inline T __reduce_min_sync(unsigned m, T v) { return emu::reduce("__reduce_min_sync", m, v, [](T a, T b) { return b < a ? b : a; }); }
-template <class T> inline T __reduce_max_sync(unsigned m, T v) { return emu::reduce("__reduce_max_sync", m, v, [](T a, T b) { return a < b ? b : a; }); }
-inline unsigned __reduce_and_sync(unsigned m, unsigned v) { return emu::reduce("__reduce_and_sync", m, v, [](unsigned a, unsigned b) { return a & b; }); }
-inline unsigned __reduce_or_sync(unsigned m, unsigned v) { return emu::reduce("__reduce_or_sync", m, v, [](unsigned a, unsigned b) { return a | b; }); }
-inline unsigned __reduce_xor_sync(unsigned m, unsigned v) { return emu::reduce("__reduce_xor_sync", m, v, [](unsigned a, unsigned b) { return a ^ b; }); }
+template <class T> inline T __reduce_add_sync(unsigned m, T v) {
+  return emu::reduce("__reduce_add_sync", m, v, [](T a, T b) { return (T)(a + b); });
+}
+template <class T> inline T __reduce_min_sync(unsigned m, T v) {
+  return emu::reduce("__reduce_min_sync", m, v, [](T a, T b) { return b < a ? b : a; });
+}
+template <class T> inline T __reduce_max_sync(unsigned m, T v) {
+  return emu::reduce("__reduce_max_sync", m, v, [](T a, T b) { return a < b ? b : a; });
+}
+inline unsigned __reduce_and_sync(unsigned m, unsigned v) {
+  return emu::reduce("__reduce_and_sync", m, v, [](unsigned a, unsigned b) { return a & b; });
+}
+inline unsigned __reduce_or_sync(unsigned m, unsigned v) {
+  return emu::reduce("__reduce_or_sync", m, v, [](unsigned a, unsigned b) { return a | b; });
+}
+inline unsigned __reduce_xor_sync(unsigned m, unsigned v) {
+  return emu::reduce("__reduce_xor_sync", m, v, [](unsigned a, unsigned b) { return a ^ b; });
+}
 
 // Fibers change only where a thread waits, so that a read and a write in a row are atomic.
 template <class T, class V> inline T emulated_atomic(T *p, V v) { T old = *p; *p = (T)v; return old; }

@@ -7,4 +7,7 @@ package cu
 // #cgo LDFLAGS: -lm
 import "C"
 
-import _ "github.com/seed-aefebe89/graft/internal/cuda/emu" // runs them
+import (
+	_ "github.com/seed-aefebe89/graft/internal/cuda/emu"     // runs them
+	_ "github.com/seed-aefebe89/graft/internal/cuda/include" // so that the build cache sees the headers
+)
