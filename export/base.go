@@ -149,6 +149,9 @@ func writeExternal(dir string, m *onnx.Model, originals []*onnx.Tensor) error {
 		}
 	}
 	for location, indices := range byFile {
+		if !filepath.IsLocal(filepath.FromSlash(location)) {
+			return fmt.Errorf("external data %q leaves the model's folder", location)
+		}
 		err := atomicfile.Write(filepath.Join(dir, filepath.FromSlash(location)), func(w io.Writer) error {
 			at := int64(0)
 			for _, i := range indices {

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/internal/testutil"
 )
 
@@ -246,4 +247,38 @@ func FuzzDecodeAdapter(f *testing.F) {
 			t.Fatalf("what was decoded does not encode: %v", err)
 		}
 	})
+}
+
+// A base's strings and sparse initialisers are part of what it is.
+func TestDigestsTellEveryKindOfTensorApart(t *testing.T) {
+	digest := func(word string, at int64, value float32) string {
+		t.Helper()
+		words, err := onnx.NewTensor("words", []int64{1}, []string{word})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := onnx.NewTensor("sparse", []int64{1}, []float32{value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := onnx.NewTensor("", []int64{1}, []int64{at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := export.DigestOf(&onnx.Model{Graph: &onnx.Graph{Initializers: []*onnx.Tensor{words},
+			SparseInitializers: []*onnx.SparseTensor{{Values: v, Indices: i, Dims: []int64{9}}}}})
+		if err != nil || len(d.Tensors) != 2 {
+			t.Fatal(d, err)
+		}
+		return d.SHA256
+	}
+	a := digest("a", 3, 1)
+	if digest("a", 3, 1) != a {
+		t.Error("equal models have different digests")
+	}
+	for i, other := range []string{digest("b", 3, 1), digest("a", 4, 1), digest("a", 3, 2)} {
+		if other == a {
+			t.Errorf("change %d is not seen", i)
+		}
+	}
 }

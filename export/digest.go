@@ -3,6 +3,7 @@ package export
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"runtime"
@@ -16,7 +17,7 @@ import (
 type Digest struct {
 	SHA256  string            `json:"sha256"`  // over all below
 	Graph   string            `json:"graph"`   // the nodes, inputs and outputs
-	Tensors map[string]string `json:"tensors"` // each initialiser: its type, shape and bytes
+	Tensors map[string]string `json:"tensors"` // each initialiser: its type, shape and bytes; of a sparse one, as it is stored
 }
 
 // digestBytes is how much of a tensor's SHA-256 is kept: enough to tell tensors apart that differ by accident; the
@@ -34,14 +35,24 @@ func DigestOf(m *onnx.Model) (*Digest, error) {
 	}
 	d.Graph = hex.EncodeToString(h.Sum(nil)[:digestBytes])
 
-	sums := make([][]byte, len(m.Graph.Initializers))
+	tensors := m.Graph.Initializers
+	for _, x := range m.Graph.SparseInitializers {
+		if x.Values == nil || x.Indices == nil {
+			return nil, errors.New("digesting the graph: a sparse initialiser has no values or no indices")
+		}
+		tensors = append(tensors[:len(tensors):len(tensors)], x.Values)
+	}
+	sparse := m.Graph.SparseInitializers
+	sums := make([][]byte, len(tensors))
 	errs := make([]error, len(sums))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := range next {
-				sums[i], errs[i] = tensorSum(m.Graph.Initializers[i])
+				if sums[i], errs[i] = tensorSum(tensors[i]); errs[i] == nil && i >= len(tensors)-len(sparse) {
+					sums[i], errs[i] = sparseSum(sums[i], sparse[i-len(tensors)+len(sparse)])
+				}
 			}
 		})
 	}
@@ -58,10 +69,10 @@ func DigestOf(m *onnx.Model) (*Digest, error) {
 		order[i] = i
 	}
 	sort.Slice(order, func(a, b int) bool {
-		return m.Graph.Initializers[order[a]].Name < m.Graph.Initializers[order[b]].Name
+		return tensors[order[a]].Name < tensors[order[b]].Name
 	})
 	for _, i := range order {
-		name := m.Graph.Initializers[i].Name
+		name := tensors[i].Name
 		if errs[i] != nil {
 			return nil, fmt.Errorf("digesting tensor %q: %w", name, errs[i])
 		}
@@ -74,13 +85,32 @@ func DigestOf(m *onnx.Model) (*Digest, error) {
 }
 
 func tensorSum(t *onnx.Tensor) ([]byte, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, int(t.Type), t.Dims)
+	if t.Type == onnx.String {
+		words, err := t.Strings()
+		for _, w := range words {
+			fmt.Fprintf(h, "%q\n", w)
+		}
+		return h.Sum(nil), err
+	}
 	b, err := t.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	h := sha256.New()
-	fmt.Fprintln(h, int(t.Type), t.Dims)
 	return write(h, b), nil
+}
+
+// sparseSum is that of a sparse tensor whose values have a sum.
+func sparseSum(values []byte, x *onnx.SparseTensor) ([]byte, error) {
+	indices, err := tensorSum(x.Indices)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, "sparse", x.Dims)
+	h.Write(values)
+	return write(h, indices), nil
 }
 
 func write(h hash.Hash, b []byte) []byte {

@@ -22,6 +22,8 @@ type expander struct {
 	inits     map[string]*onnx.Tensor // of the graph
 	makers    map[string]*onnx.Node   // of the file's values
 	late      map[*onnx.Node]bool     // the nodes that wait until more is known
+	copied    int                     // calls, and what was copied of functions and branches
+	probed    int                     // nodes looked at for what is known of conditions
 }
 
 // expanded is a node of the rewritten graph.
@@ -109,6 +111,14 @@ func newExpander(m *onnx.Model) (*expander, error) {
 	g.Initializers = slices.Clone(g.Initializers)
 	x := &expander{model: &c, functions: map[functionKey]*onnx.Function{}, names: map[string]int{"": 1}, called: map[string]int{},
 		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}}
+	for i, s := range g.SparseInitializers {
+		t, err := dense(s)
+		if err != nil {
+			return nil, fmt.Errorf("sparse initialiser %d: %w", i, err)
+		}
+		g.Initializers = append(g.Initializers, t)
+	}
+	g.SparseInitializers = nil
 	for i, t := range g.Initializers {
 		if t == nil {
 			return nil, fmt.Errorf("initialiser %d is empty", i)
@@ -122,6 +132,9 @@ func newExpander(m *onnx.Model) (*expander, error) {
 		if n == nil {
 			continue
 		}
+		if err := shortNames(n); err != nil {
+			return nil, err
+		}
 		x.called[n.Name] = 1
 		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
 			x.names[name] = 1
@@ -133,9 +146,61 @@ func newExpander(m *onnx.Model) (*expander, error) {
 	return x, x.addFunctions()
 }
 
+// maxSparsity bounds a sparse initialiser's bytes in units of those that it stores, beyond its first megabyte: a model may
+// ask for any number of zeros in a few bytes.
+const maxSparsity = 256
+
+// dense is a sparse initialiser with its zeros.
+func dense(s *onnx.SparseTensor) (*onnx.Tensor, error) {
+	if s == nil || s.Values == nil {
+		return nil, errors.New("it is empty")
+	}
+	n, err := (&onnx.Tensor{Name: s.Values.Name, Type: s.Values.Type, Dims: s.Dims}).Len()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.Values.Len()
+	if err != nil {
+		return nil, err
+	}
+	if n/maxSparsity > stored && n > 1<<20 {
+		return nil, fmt.Errorf("the tensor %q has %d elements of which %d are stored, fewer than one in %d: store it dense",
+			s.Values.Name, n, stored, maxSparsity)
+	}
+	return s.Dense()
+}
+
+// maxName bounds the names of a node's values in bytes: exporters write paths of modules, of some hundred.
+const maxName = 1 << 12
+
+// shortNames refuses a node with names that no message could show.
+func shortNames(n *onnx.Node) error {
+	for _, name := range slices.Concat([]string{n.Name}, n.Inputs, n.Outputs) {
+		if len(name) > maxName {
+			return fmt.Errorf("a node of type %.40q has a name of %d bytes, which begins %q", n.OpType, len(name), name[:40])
+		}
+	}
+	return nil
+}
+
 // errNodes is the error of a graph that is too large, or grows so: a few functions that call each other could make any
 // number of nodes.
 var errNodes = fmt.Errorf("the graph has more than %d nodes, which is no encoder's", maxNodes)
+
+// maxCopied bounds the nodes, names, attributes and sub-graphs that calls of functions copy, and maxProbed the nodes that
+// are looked at to decide Ifs: each of a few bytes may stand for many, and need not leave a node behind.
+const (
+	maxCopied = 16 * maxNodes
+	maxProbed = 1 << 24
+)
+
+// spend counts what is copied.
+func (x *expander) spend(n int) error {
+	if x.copied += n; x.copied > maxCopied {
+		return fmt.Errorf("the graph's functions and branches grow to more than %d nodes and names, which is no encoder's", maxCopied)
+	}
+	return nil
+}
 
 // maxNesting bounds functions that call functions, and fused operators in them.
 const maxNesting = 64
@@ -144,6 +209,11 @@ const maxNesting = 64
 func (x *expander) rewrite(n *onnx.Node, know knowledge, depth int) ([]*onnx.Node, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("%v: functions are nested more than %d deep, or call themselves", n, maxNesting)
+	}
+	if depth > 0 {
+		if err := x.spend(1); err != nil {
+			return nil, err
+		}
 	}
 	var nodes []*onnx.Node
 	if f := x.functions[keyOf(n)]; f != nil {

@@ -113,6 +113,12 @@ type scoped struct {
 
 // node is a copy of a node whose inputs are known and whose outputs get names of the graph.
 func (s *scoped) node(n *onnx.Node, prefix string) (*onnx.Node, error) {
+	if err := s.x.spend(1 + len(n.Inputs) + len(n.Outputs) + len(n.Attributes)); err != nil {
+		return nil, err
+	}
+	if err := shortNames(n); err != nil {
+		return nil, err
+	}
 	c := *n
 	c.Domain = canonical(n.Domain)
 	c.Inputs, c.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)
@@ -178,6 +184,9 @@ func (s *scoped) list(as []*onnx.Attribute, to map[string]string) ([]*onnx.Attri
 
 // graph copies a sub-graph, giving what it reads of the graphs around it their new names.
 func (s *scoped) graph(g *onnx.Graph, around map[string]string) (*onnx.Graph, error) {
+	if err := s.x.spend(1 + len(around)); err != nil {
+		return nil, err
+	}
 	to := map[string]string{}
 	for k, v := range around {
 		to[k] = v
@@ -195,6 +204,9 @@ func (s *scoped) graph(g *onnx.Graph, around map[string]string) (*onnx.Graph, er
 	for _, n := range g.Nodes {
 		if n == nil {
 			return nil, fmt.Errorf("a node of the sub-graph %q is empty", g.Name)
+		}
+		if err := s.x.spend(1 + len(n.Inputs) + len(n.Attributes)); err != nil {
+			return nil, err
 		}
 		d := *n
 		d.Inputs = slices.Clone(n.Inputs)

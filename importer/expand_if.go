@@ -3,6 +3,7 @@ package importer
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -13,6 +14,9 @@ import (
 func branch(e *emitter, n *onnx.Node, know knowledge) error {
 	if len(n.Inputs) != 1 {
 		return fmt.Errorf("it has %d inputs, want a condition", len(n.Inputs))
+	}
+	if slices.ContainsFunc(e.x.model.Graph.Inputs, func(in *onnx.ValueInfo) bool { return in.Name == n.Inputs[0] }) {
+		return fmt.Errorf("its condition %q is an input of the model, so that neither branch can stand for it", n.Inputs[0])
 	}
 	if know == nil {
 		return errLate
@@ -88,7 +92,7 @@ func (x *expander) settle() error {
 		}
 		waiting := x.late
 		x.late = map[*onnx.Node]bool{}
-		p := &prober{g: g, late: waiting, memo: map[string]*fold.Array{}}
+		p := &prober{x: x, g: g, late: waiting, memo: map[string]*fold.Array{}}
 		var nodes []expanded
 		for _, n := range x.nodes {
 			if !waiting[n.Node] {
@@ -128,6 +132,7 @@ func (x *expander) link() (*graph, error) {
 
 // prober tells what values are in a graph of which some nodes are not written yet.
 type prober struct {
+	x      *expander
 	g      *graph
 	late   map[*onnx.Node]bool
 	memo   map[string]*fold.Array
@@ -151,6 +156,9 @@ func (p *prober) know(name string) (*fold.Array, error) {
 		}
 	}
 	p.told = true
+	if p.x.probed += (len(probes) + len(conditionShapes)) * len(p.g.nodes); p.x.probed > maxProbed {
+		return nil, fmt.Errorf("the graph has more Ifs than can be decided: their conditions take more than %d nodes to look at", maxProbed)
+	}
 	var first *fold.Array
 	for _, at := range probes {
 		s, err := p.g.specialise(at.batch, at.seq, func(n *onnx.Node) bool { return need[n] })

@@ -38,7 +38,7 @@ func (x *expander) expansions(m *onnx.Model) (out []Expansion, constants []*onnx
 			}
 		}
 	}
-	for _, t := range x.model.Graph.Initializers[len(m.Graph.Initializers):] {
+	for _, t := range x.model.Graph.Initializers[len(m.Graph.Initializers)+len(m.Graph.SparseInitializers):] {
 		if read[t.Name] {
 			constants = append(constants, t)
 		}

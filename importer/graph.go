@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,9 +67,6 @@ func sourcesOf(m *onnx.Model) (*graph, map[string]bool, error) {
 	g := &graph{
 		model: m, opsets: map[string]int64{}, inits: map[string]*onnx.Tensor{},
 		maker: map[string]*onnx.Node{}, users: map[string][]*onnx.Node{}, alias: map[string]string{}, parts: &parts{of: map[string]*onnx.Tensor{}},
-	}
-	if len(m.Graph.SparseInitializers) > 0 {
-		return nil, nil, errors.New("sparse initialisers are not supported")
 	}
 	for _, o := range m.OpsetImport {
 		if _, twice := g.opsets[canonical(o.Domain)]; twice {

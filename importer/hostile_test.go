@@ -3,13 +3,11 @@ package importer_test
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
@@ -59,6 +57,13 @@ func TestHostileFilesAreRefusedAtOnce(t *testing.T) {
 		{"a folder above", "leaves the model's folder", outside(onnx.External{Location: "../weights.bin", Length: 40 * 12 * 4})},
 		{"a folder above, by way of one below", "leaves the model's folder", outside(onnx.External{Location: "x/../../weights.bin"})},
 		{"an absolute path", "leaves the model's folder", outside(onnx.External{Location: "/etc/hosts", Length: 40 * 12 * 4})},
+		{"a link that leads outside", "path escapes from parent", func(t *testing.T, m *onnx.Model, dir string) {
+			other := t.TempDir()
+			outside(onnx.External{Location: "link.bin"})(t, m, other)
+			if err := os.Symlink(filepath.Join(other, "weights.bin"), filepath.Join(dir, "link.bin")); err != nil {
+				t.Skip("no symbolic links here:", err)
+			}
+		}},
 		{"an offset past the end", "run past its end", outside(onnx.External{Location: "weights.bin", Offset: 8, Length: 40 * 12 * 4})},
 		{"an offset past any end", "run past its end", outside(onnx.External{Location: "weights.bin", Offset: 1 << 62, Length: 40 * 12 * 4})},
 		{"no such file", "no such file", outside(onnx.External{Location: "others.bin", Length: 40 * 12 * 4})},
@@ -66,14 +71,6 @@ func TestHostileFilesAreRefusedAtOnce(t *testing.T) {
 		{"more elements than addresses", "more elements than an address space", dims(1<<40, 1<<40)},
 		{"a billion billion elements", "more elements than an address space", dims(1e9, 1e9)},
 		{"a negative dimension", "dimension 0 is -1", dims(-1, 12)},
-		{"a constant of a billion elements", "too large to fold", func(t *testing.T, m *onnx.Model, dir string) {
-			e := before(t, m, self+"Add")
-			e.add("ConstantOfShape", []string{e.ints(1e9)})
-		}},
-		{"a billion tokens of positions", "too large to fold", func(t *testing.T, m *onnx.Model, dir string) {
-			e := before(t, m, self+"Add")
-			e.add("Range", []string{e.int(0), e.int(1e9), e.int(1)})
-		}},
 		{"a scale for each of a billion columns", "want [12]", func(t *testing.T, m *onnx.Model, dir string) {
 			n := node(t, m, self+"query/MatMul")
 			e := before(t, m, self+"query/MatMul")
@@ -95,29 +92,6 @@ func TestHostileFilesAreRefusedAtOnce(t *testing.T) {
 		})
 	}
 	t.Run("branches 10,000 deep", func(t *testing.T) { refused(t, t.TempDir(), nested(10000), "nest deeper than") })
-}
-
-// refused imports a file and reads its weights, and wants an error for less than 16 MB.
-func refused(t *testing.T, dir string, b []byte, want string) {
-	t.Helper()
-	path := filepath.Join(dir, "model.onnx")
-	if err := os.WriteFile(path, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	m, err := importer.Open(path)
-	if err == nil {
-		defer m.Close()
-		_, err = graph.NewParams(m, nil, 0, 1)
-	}
-	runtime.ReadMemStats(&after)
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("%v, want an error with %q", err, want)
-	}
-	if got := after.TotalAlloc - before.TotalAlloc; got > 16<<20 {
-		t.Errorf("it allocated %d bytes", got)
-	}
 }
 
 // The codec's edge cases are no encoders; the importer says so.

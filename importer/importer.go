@@ -107,6 +107,9 @@ func Map(path string) (*Model, error) {
 	return m, nil
 }
 
+// shownFiles is how many other files of a folder an error names.
+const shownFiles = 8
+
 // Find returns the path of the ONNX file that Open takes of a folder.
 func Find(dir string) (string, error) {
 	for _, name := range FileNames() {
@@ -114,7 +117,23 @@ func Find(dir string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s holds neither %s", dir, strings.Join(FileNames(), " nor "))
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, e := range entries {
+		if !e.IsDir() && filepath.Ext(e.Name()) == ".onnx" {
+			others = append(others, e.Name())
+		}
+	}
+	if len(others) == 0 {
+		return "", fmt.Errorf("%s holds neither %s", dir, strings.Join(FileNames(), " nor "))
+	}
+	if n := len(others); n > shownFiles {
+		others = append(others[:shownFiles], fmt.Sprintf("… (%d files)", n))
+	}
+	return "", fmt.Errorf("%s holds neither %s; name one of its files: %s", dir, strings.Join(FileNames(), " nor "), strings.Join(others, ", "))
 }
 
 // folderOf is the model's folder of an ONNX file: the one that it lies in, or the one above of DIR/onnx/NAME.onnx where

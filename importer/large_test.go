@@ -1,9 +1,6 @@
 package importer_test
 
 import (
-	"context"
-	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,11 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-aefebe89/graft/export"
 	"github.com/seed-aefebe89/graft/export/ort"
 	"github.com/seed-aefebe89/graft/graph"
 	"github.com/seed-aefebe89/graft/importer"
-	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
 )
 
@@ -107,84 +102,5 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 		s.Close()
-	}
-}
-
-// A model of more than 2 GiB keeps its weights in other files, here mostly holes of two. It is imported, gets its slots
-// and runs in onnxruntime.
-func TestModelsOverTwoGigabytes(t *testing.T) {
-	if testing.Short() || math.MaxInt == math.MaxInt32 {
-		t.Skip("runs a model of 2.4 GB")
-	}
-	dir := t.TempDir()
-	m, err := random.Encoder(1, random.Config{VocabSize: 1 << 20, HiddenSize: 576, NumHiddenLayers: 1, NumAttentionHeads: 9,
-		IntermediateSize: 1024, MaxPositionEmbeddings: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ends [2]int64
-	for i, w := range m.Graph.Initializers {
-		n, err := w.Len()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(w.Dims) < 2 {
-			continue
-		}
-		which := b2i(w.Name == "embeddings.word_embeddings.weight")
-		at := onnx.External{Location: fmt.Sprintf("weights.%d.bin", which), Offset: ends[which], Length: int64(4 * n)}
-		if m.Graph.Initializers[i], err = onnx.NewExternalTensor(w.Name, w.Type, w.Dims, at); err != nil {
-			t.Fatal(err)
-		}
-		ends[which] += (at.Length + 4095) / 4096 * 4096
-	}
-	for i, size := range ends {
-		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("weights.%d.bin", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Truncate(size); err != nil {
-			t.Skip("no sparse files here:", err)
-		}
-		f.Close()
-	}
-	if ends[1] < 1<<31 {
-		t.Fatalf("the table has %d bytes", ends[1])
-	}
-	b, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "model.onnx")
-	if err := os.WriteFile(path, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	x, err := importer.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer x.Close()
-	checkLayers(t, x.Encoder, 1)
-	slotted, err := export.NewSlotted(x, graph.Places(x.Encoder), export.SlotOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := slotted.Model.Encode(); err != nil || len(b) > 1<<20 {
-		t.Errorf("the slotted graph has %d bytes, %v", len(b), err)
-	}
-	needRuntime(t)
-	s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: []string{"last_hidden_state"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), ort.Pad([][]int32{{1, 1<<20 - 1}}, nil, 0), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range out["last_hidden_state"].Data {
-		if v != v {
-			t.Fatal("it gives no numbers")
-		}
 	}
 }

@@ -73,6 +73,8 @@ func TestOpenNamesTheFileThatItCannotRead(t *testing.T) {
 		want  string
 	}{
 		{"nothing", nil, "", "holds neither model.onnx nor"},
+		{"files of other names", []func(string) error{write("a.onnx", good), write("b.onnx", good), write("c.txt", nil)}, "",
+			"name one of its files: a.onnx, b.onnx"},
 		{"no such file", nil, "model.onnx", "no such file"},
 		{"an empty file", []func(string) error{write("model.onnx", nil)}, "", "model.onnx"},
 		{"text", []func(string) error{write("model.onnx", []byte("version https://git-lfs.github.com/spec/v1\n"))}, "", "model.onnx"},

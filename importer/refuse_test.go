@@ -96,9 +96,12 @@ func TestGraphsThatAreNoneAreRefused(t *testing.T) {
 		{name: "a name like our own", edit: func(t *testing.T, m *onnx.Model) {
 			node(t, m, self+"Softmax").Inputs[0] = "\x00in"
 		}, want: "zero byte"},
-		{name: "sparse initialisers", edit: func(t *testing.T, m *onnx.Model) {
+		{name: "a sparse initialiser without values", edit: func(t *testing.T, m *onnx.Model) {
 			m.Graph.SparseInitializers = append(m.Graph.SparseInitializers, &onnx.SparseTensor{})
-		}, want: "sparse initialisers"},
+		}, want: "sparse initialiser 0: it is empty"},
+		{name: "a sparse initialiser of a billion zeros", edit: func(t *testing.T, m *onnx.Model) {
+			m.Graph.SparseInitializers = append(m.Graph.SparseInitializers, sparse(t, 1e9))
+		}, want: "fewer than one in 256"},
 		{name: "a fixed batch", edit: func(t *testing.T, m *onnx.Model) { input(m, 0, onnx.FixedDim(1), seq) },
 			want: `input "input_ids" has the type tensor(int64)[1,sequence] with a fixed size: export the model with dynamic axes`},
 		{name: "a fixed length", edit: func(t *testing.T, m *onnx.Model) { input(m, 1, batch, onnx.FixedDim(128)) }, want: "with a fixed size"},
@@ -194,4 +197,18 @@ func TestHostileGraphsEnd(t *testing.T) {
 			m.Graph.Outputs[0].Name, m.Graph.Outputs[0].Type = fmt.Sprintf("added_%d_2", e.at-1), nil
 		}, want: "too large to follow"},
 	})
+}
+
+// sparse is a vector of n zeros and a one.
+func sparse(t *testing.T, n int64) *onnx.SparseTensor {
+	t.Helper()
+	v, err := onnx.NewTensor("sparse", []int64{1}, []float32{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := onnx.NewTensor("", []int64{1}, []int64{n / 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &onnx.SparseTensor{Values: v, Indices: at, Dims: []int64{n}}
 }

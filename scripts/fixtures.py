@@ -69,20 +69,38 @@ def cases(vocab):
         yield torch.where(mask == 1, ids, 1), mask
 
 
-def export(folder, name, cls, config):
+def make(cls, config):
+    """The model, one to export, the name of its output and what names and axes the exporters are told."""
     config._attn_implementation = config.attn_implementation = "eager"
     torch.manual_seed(1)
     model = cls(config).eval()
     spread(model, 1)
-    where = os.path.join(folder, name)
-    os.makedirs(where, exist_ok=True)
     bare = plain(cls)(config).eval()
     bare.load_state_dict(model.state_dict())
-    ids, mask = next(iter(cases(config.vocab_size)))
     out = "last_hidden_state" if cls.__name__.endswith("Model") else "logits"
     names = dict(input_names=["input_ids", "attention_mask"], output_names=[out])
     axes = {k: {0: "batch_size", 1: "sequence_length"} for k in names["input_names"]}
     axes[out] = {0: "batch_size"} if "Sequence" in cls.__name__ else {0: "batch_size", 1: "sequence_length"}
+    return model, bare, out, names, axes
+
+
+def script(bare, inputs, path, opset, names, axes):
+    torch.onnx.export(bare, inputs, path, dynamo=False, opset_version=opset, dynamic_axes=axes, do_constant_folding=True, **names)
+
+
+def invalid(folder):
+    """MPNet at opset 11, where Min and Max take no integers: what the exporter writes is not ONNX."""
+    os.makedirs(folder, exist_ok=True)
+    cls, config = MODELS["mpnet"]
+    _, bare, _, names, axes = make(cls, config)
+    script(bare, next(iter(cases(config.vocab_size))), os.path.join(folder, "mpnet.opset11.onnx"), 11, names, axes)
+
+
+def export(folder, name, cls, config):
+    model, bare, out, names, axes = make(cls, config)
+    where = os.path.join(folder, name)
+    os.makedirs(where, exist_ok=True)
+    ids, mask = next(iter(cases(config.vocab_size)))
     for dynamo, opset in (SCRIPT,) if name in ONCE else (SCRIPT, DYNAMO):
         path = os.path.join(where, "model.%s%d.onnx" % ("dynamo" if dynamo else "opset", opset))
         if dynamo:
@@ -98,8 +116,7 @@ def export(folder, name, cls, config):
             del m.graph.value_info[:]
             onnx.save(m, path)
         else:
-            torch.onnx.export(bare, (ids, mask), path, dynamo=False, opset_version=opset, dynamic_axes=axes,
-                              do_constant_folding=True, **names)
+            script(bare, (ids, mask), path, opset, names, axes)
     expected, sums = {}, []
     if name == "xlm-roberta-xl":  # whose last hidden state is normalised: the last layer's output is wanted too
         model.encoder.LayerNorm.register_forward_pre_hook(lambda module, args: sums.append(args[0]))
@@ -123,3 +140,5 @@ if __name__ == "__main__":
     for name, (cls, config) in MODELS.items():
         if len(sys.argv) < 3 or name in sys.argv[2:]:
             export(sys.argv[1], name, cls, config)
+    if len(sys.argv) < 3 or "invalid" in sys.argv[2:]:
+        invalid(os.path.join(sys.argv[1], "..", "invalid"))

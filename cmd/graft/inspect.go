@@ -31,7 +31,8 @@ each output and layer. What graft recognises runs fused, on packed tokens; what 
 batches, if its operators are among those of docs/operators.md. The exit status is 0 where no difference is larger than
 1e-4 of the largest number (1e-2 for a file that computes in half precision). A quantised file is held against what it
 stands for, without rounded activations, which training computes with; how far the file itself drifts from that is printed
-too. --gradients adds a gradient beside finite differences, --export-check the logits of an exported delta.
+too. --gradients adds a gradient beside finite differences, --export-check the logits of an exported delta, and the slotted
+graph without a delta beside the file itself.
 
 --svg draws the encoder, layers that are equal once, with the places for adapters marked; --dot writes the same for
 Graphviz. The file - is standard output.`,
@@ -117,6 +118,9 @@ func printInspection(out io.Writer, r *app.Inspection, places bool) error {
 	}
 	row("exporter", "%s, IR %d, opset %s", or(r.Exporter, "unknown"), r.IRVersion, counts(r.Opsets))
 	row("operators", "%d nodes: %s", r.Nodes, counts(r.Operators))
+	if len(r.Generic) > 0 {
+		row("  node by node", "%s", counts(r.Generic))
+	}
 	if len(r.Unsupported) > 0 {
 		row("  unsupported", "%s", counts(r.Unsupported))
 	}
@@ -176,6 +180,9 @@ func printCheck(out io.Writer, r *app.Check) error {
 	}
 	if r.Export != nil {
 		rows("exported delta", *r.Export)
+	}
+	if r.Slotted != nil {
+		rows("slotted graph without a delta", *r.Slotted)
 	}
 	return w.Flush()
 }

@@ -160,7 +160,8 @@ func TestInspectSaysWhatRunsNodeByNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := graft("inspect", path)
-	if err == nil || !strings.Contains(err.Error(), "Sin") || !strings.Contains(out, "runs node by node (forward and gradients; not trainable yet)") {
+	if err == nil || !strings.Contains(err.Error(), "Sin") || !strings.Contains(out, "runs node by node (forward and gradients; not trainable yet)") ||
+		!strings.Contains(out, ", Sin 1,") {
 		t.Errorf("error %v and\n%s", err, out)
 	}
 	if out, err := graft("train", "--model", model, "--train", path, "--dev", path, "--out", t.TempDir()); err == nil || !strings.Contains(err.Error(), "Sin") {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -36,6 +39,9 @@ func Open(m *onnx.Model, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := inside(o.Folder, m.ExternalFiles()); err != nil {
+		return nil, err
+	}
 	s := &Session{outputs: o.Outputs}
 	defaults := map[string]bool{}
 	for _, t := range m.Graph.Initializers {
@@ -54,6 +60,27 @@ func Open(m *onnx.Model, o Options) (*Session, error) {
 	return s, s.start(o, func(so *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
 		return ort.NewDynamicAdvancedSessionWithONNXData(b, s.inputs, s.outputs, so)
 	})
+}
+
+// inside refuses external data that leaves its folder, by its path or by a link.
+func inside(folder string, files []string) error {
+	if len(files) == 0 || folder == "" {
+		return nil // without a folder onnxruntime refuses external data
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, f := range files {
+		if f == "" { // which onnxruntime refuses
+			continue
+		}
+		if _, err := root.Stat(filepath.FromSlash(f)); err != nil {
+			return fmt.Errorf("external data %q in %s: %w", f, folder, err)
+		}
+	}
+	return nil
 }
 
 // OpenFile starts a session of a model's file, decoded as m.
@@ -188,8 +215,8 @@ func (s *Session) run(ctx context.Context, in []ort.Value, a *Adapter, take func
 	}
 	defer func() {
 		for _, v := range out {
-			// The binding gives a nil tensor for an output in half precision, which it cannot hold.
-			if t, custom := v.(*ort.CustomDataTensor); v != nil && !(custom && t == nil) {
+			// The binding gives a nil tensor for an output that it cannot hold: in half precision, or a scalar.
+			if v != nil && !reflect.ValueOf(v).IsNil() {
 				v.Destroy()
 			}
 		}

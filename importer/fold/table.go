@@ -113,14 +113,14 @@ var operators = func() map[opKey][]entry {
 		m[opKey{"", name}] = []entry{at(u.since, u.apply, 1, u.in)}
 	}
 	for name, b := range binaries {
-		e := at(b.since, b.apply, 2, b.in, same)
+		es := []entry{at(b.since, b.apply, 2, b.in, same)}
 		switch name {
 		case "Pow": // whose exponent may have a type of its own
-			e.in[1] = number
-		case "Min", "Max":
-			e = variadic(b.since, b.apply, b.in)
+			es[0].in[1] = number
+		case "Min", "Max": // of integers from opset 12 on
+			es = []entry{variadic(b.since, b.apply, float), variadic(12, b.apply, b.in)}
 		}
-		m[opKey{"", name}] = []entry{e}
+		m[opKey{"", name}] = es
 	}
 	return m
 }()

@@ -80,10 +80,17 @@ func (d *decoder) failf(offset int, format string, args ...any) {
 	}
 }
 
+// shownSteps is how many steps of a path are told at either end.
+const shownSteps = 8
+
 func pathString(path []step) string {
 	var b strings.Builder
-	for _, s := range path {
-		if s.name == "" {
+	for i, s := range path {
+		switch {
+		case s.name == "" || i > shownSteps && i < len(path)-shownSteps:
+			continue
+		case i == shownSteps && len(path) > 2*shownSteps+1:
+			b.WriteString(".…")
 			continue
 		}
 		if b.Len() > 0 {

@@ -23,8 +23,12 @@ var checkLengths = [][]int{{9, 1, 14}, {11}, {1}, {24, 17}}
 // checkClasses is the number of classes of random targets.
 const checkClasses = 5
 
+// tokenInputs are the names of inputs that take tokens.
+var tokenInputs = []string{"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+
 // batches makes random batches for the model's inputs. Sizes that the file fixes are kept. Where the model tells two
-// kinds of tokens apart, the second sequence of each batch, or the only one, is a pair.
+// kinds of tokens apart, the second sequence of each batch, or the only one, is a pair. A model with other inputs than
+// tokens gets random numbers.
 func (c *Check) batches() ([]*checkBatch, error) {
 	fixedSize, fixedLength := 0, 0
 	defaults := map[string]bool{}
@@ -32,10 +36,18 @@ func (c *Check) batches() ([]*checkBatch, error) {
 		defaults[t.Name] = true
 	}
 	inputs := map[string]onnx.DataType{}
+	var free []*onnx.ValueInfo
+	foreign := false
 	for _, in := range c.plain.Graph.Inputs {
-		if defaults[in.Name] {
-			continue
+		if !defaults[in.Name] {
+			free = append(free, in)
+			foreign = foreign || !slices.Contains(tokenInputs, in.Name)
 		}
+	}
+	if foreign {
+		return c.foreignBatches(free)
+	}
+	for _, in := range free {
 		size, length, err := tokenInput(in)
 		if err != nil {
 			return nil, err
@@ -88,9 +100,6 @@ func (c *Check) batches() ([]*checkBatch, error) {
 
 // tokenInput checks an input that is to take tokens, and returns the sizes that it fixes, 0 for what is free.
 func tokenInput(in *onnx.ValueInfo) (size, length int, err error) {
-	if !slices.Contains([]string{"input_ids", "attention_mask", "token_type_ids", "position_ids"}, in.Name) {
-		return 0, 0, fmt.Errorf("the model has an input %q, which graft does not know how to fill", in.Name)
-	}
 	if in.Type == nil || in.Type.Tensor == nil || in.Type.Tensor.Shape == nil || len(in.Type.Tensor.Shape.Dims) != 2 ||
 		in.Type.Tensor.Elem != onnx.Int64 && in.Type.Tensor.Elem != onnx.Int32 {
 		return 0, 0, fmt.Errorf("input %q has the type %v, want whole numbers [batch, sequence]", in.Name, in.Type)

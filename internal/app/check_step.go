@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -18,7 +17,6 @@ import (
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/internal/parity"
-	"github.com/seed-aefebe89/graft/internal/parity/exported"
 )
 
 // lora makes the parameters of a LoRA adapter on queries and values with a head.
@@ -78,28 +76,6 @@ func (c *Check) gradient(name string, rel, norm float64) {
 		v := valueOf(name, parity.Difference{Abs: rel * norm, Top: norm})
 		c.Gradients = &v
 	}
-}
-
-// exported compares the logits of a LoRA delta, one exaggerated step away from its start, with those of onnxruntime for its exported files.
-func (c *Check) exported(ctx context.Context, seqs []*graph.Sequence) error {
-	p, err := c.lora()
-	if err != nil {
-		return err
-	}
-	if err := parity.Exaggerate(ctx, p, c.kernels, seqs); err != nil {
-		return err
-	}
-	var labels []string
-	for i := range checkClasses {
-		labels = append(labels, fmt.Sprint("L", i))
-	}
-	d, err := exported.Parity(ctx, p, deltaOf(p, "check", labels), c.kernels, seqs, c.quantised)
-	if err != nil {
-		return err
-	}
-	v := valueOf("logits", d)
-	c.Export = &v
-	return nil
 }
 
 // outputGradient holds the gradient of a random sum of the outputs with respect to a weight matrix, the last one that

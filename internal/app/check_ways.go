@@ -96,7 +96,7 @@ func (c *Check) fused(ctx context.Context) error {
 	}
 	var further *importer.Nodewise
 	if len(others) > 0 {
-		if err = nodewiseRuns(c.model, others...); err == nil {
+		if _, err = nodewiseRuns(c.model, others...); err == nil {
 			further, err = importer.NewNodewise(c.model.File.Model)
 		}
 		if err != nil {
@@ -146,6 +146,9 @@ func (c *Check) fused(ctx context.Context) error {
 		if err := c.exported(ctx, batches[0].seqs); err != nil {
 			return fmt.Errorf("checking the export: %w", err)
 		}
+		if err := c.neutral(ctx, batches); err != nil {
+			return fmt.Errorf("checking the slotted graph without a delta: %w", err)
+		}
 	}
 	return nil
 }
@@ -169,6 +172,11 @@ func (c *Check) nodewise(ctx context.Context) error {
 	}
 	if len(names) == 0 {
 		return errors.New("the model has no output")
+	}
+	for _, b := range batches { // before onnxruntime is asked, which would take the memory
+		if _, err := builds(n, b, names...); err != nil {
+			return err
+		}
 	}
 	var outputs tally
 	var last *lower.Session
@@ -239,24 +247,44 @@ func (b *checkBatch) padded(d *parity.Difference, got, want *fold.Array) error {
 	return nil
 }
 
-// nodewiseRuns tells why a model's outputs, all or some, do not run node by node, without running them.
-func nodewiseRuns(m *importer.Model, outputs ...string) error {
+// nodewiseRuns tells how a model's outputs, all or some, run node by node, or why they do not, without running them.
+func nodewiseRuns(m *importer.Model, outputs ...string) (*importer.Program, error) {
 	c := &Check{model: m}
 	var err error
 	if c.plain, err = importer.Dequantised(m.File.Model); err != nil {
-		return err
+		return nil, err
 	}
 	batches, err := c.batches()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n, err := importer.NewNodewise(m.File.Model)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := n.Program(batches[0].inputs, outputs...)
+	return builds(n, batches[0], outputs...)
+}
+
+// maxComputed bounds the numbers that a network computes for a batch: those of a batch to try on a large encoder are some
+// ten million.
+const maxComputed = 1 << 28
+
+// builds tells how outputs of a network run for a batch, or why they do not, without running them.
+func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) (*importer.Program, error) {
+	p, err := n.Program(b.inputs, outputs...)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	total := 0
+	for _, s := range p.Steps {
+		for _, o := range s.Out {
+			if o.Source == importer.Absent {
+				continue
+			}
+			if total += o.Array.Size(); total > maxComputed {
+				return nil, s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", maxComputed)
+			}
+		}
 	}
 	g, leaves := G.NewGraph(), map[*importer.Weight]*G.Node{}
 	_, err = lower.Build(g, p, func(w *importer.Weight) (*G.Node, error) {
@@ -265,5 +293,5 @@ func nodewiseRuns(m *importer.Model, outputs ...string) error {
 		}
 		return leaves[w], nil
 	})
-	return err
+	return p, err
 }

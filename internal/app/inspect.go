@@ -24,6 +24,7 @@ type Inspection struct {
 	Nodes         int            `json:"nodes"`
 	Operators     map[string]int `json:"operators"`             // of the file
 	Fused         map[string]int `json:"fused"`                 // those in the blocks; of a file with functions, those of these
+	Generic       map[string]int `json:"generic,omitempty"`     // of a refused model: those that run node by node, on batches; the others are computed before
 	Unsupported   map[string]int `json:"unsupported,omitempty"` // of a refused model: those that no rule computes
 	Blocks        map[string]int `json:"blocks"`                // what they were recognised as
 	Layers        int            `json:"layers"`
@@ -108,7 +109,13 @@ func inspectFile(path string, reason error) (*Inspection, error) {
 	if err != nil {
 		return nil, reason
 	}
-	r.ModelType, r.NodeByNode = m.Config.ModelType, nodewiseRuns(m) == nil
+	r.ModelType = m.Config.ModelType
+	if p, err := nodewiseRuns(m); err == nil {
+		r.NodeByNode, r.Generic = true, map[string]int{}
+		for _, s := range p.Steps {
+			r.Generic[importer.OperatorName(s.Node)]++
+		}
+	}
 	r.Refused, r.Unsupported = reason.Error(), importer.Unsupported(f.Model)
 	if f.Graph != nil {
 		for _, o := range f.Graph.Outputs {

@@ -67,7 +67,11 @@ func (t *Task) Runtime(threads int) (*ort.Delta, error) {
 	if t.folder != nil {
 		data := ""
 		if t.place.Model != "" {
-			data = filepath.Dir(t.Path)
+			file, err := filepath.EvalSymlinks(t.Path) // beside which the slotted graph's weights lie
+			if err != nil {
+				return nil, err
+			}
+			data = filepath.Dir(file)
 		}
 		return ort.OpenFolder(t.folder, t.place.Delta, classes, data, threads)
 	}

@@ -100,7 +100,7 @@ func (k *kernels) grow(need int) {
 		return
 	}
 	w := &k.workspace
-	need = max(need, 2*w.size, 1<<20)
+	need = max(need, 2*w.size, 1<<16)
 	if k.graphs == 0 {
 		if err := w.close(k); err != nil {
 			k.fail(err)

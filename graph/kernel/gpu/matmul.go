@@ -85,8 +85,11 @@ func (k *kernels) cast(to cuda.Ptr, x kernel.Tensor) {
 	}
 }
 
-// spread is a grid for a loop over n items, a thread an item as long as that fills the device.
-func spread(n int) cuda.Grid { return cuda.Line(min(ceil(n, 256), 8192), 256) }
+// spread is a grid for a loop over n > 0 items, with a thread for each as long as that fills the device.
+func spread(n int) cuda.Grid {
+	threads := min(256, 32*ceil(n, 32))
+	return cuda.Line(min(ceil(n, threads), 8192), threads)
+}
 
 // fillRows writes a row, or zeros where it is empty, to each row of out.
 func (k *kernels) fillRows(out cuda.Ptr, row kernel.Tensor, rows, cols int) {

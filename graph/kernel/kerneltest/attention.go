@@ -70,11 +70,11 @@ func (c heads) operand(r *trial, n int) []float32 {
 	return x
 }
 
-// rounding is the relative error of a probability, or of a score's gradient, where it is multiplied: half a unit in the last of
+// rounding is the relative error of a probability, or of a score's gradient, where it is multiplied: the unit roundoff of
 // bfloat16's eight bits. Devices that compute in float32 have none.
 func (c heads) rounding() float64 {
 	if c.precision == kernel.BFloat16 {
-		return 0x1p-9
+		return 0x1p-8
 	}
 	return 0
 }

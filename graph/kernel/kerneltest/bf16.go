@@ -22,18 +22,16 @@ func roundedBF16(x []float32) []float32 {
 	return out
 }
 
-// pack is k.Pack; the layout's memory is given back when the test ends.
-func pack(t testing.TB, k kernel.Kernels, b kernel.Tensor, trans bool, p kernel.Precision, old kernel.Layout) kernel.Layout {
-	l := k.Pack(b, trans, p, old)
-	if r, ok := l.(kernel.Releaser); ok && l != old {
-		t.Cleanup(r.Release)
+// release gives the memory of a layout back, where that has to be done.
+func release(l kernel.Layout) {
+	if r, ok := l.(kernel.Releaser); ok {
+		r.Release()
 	}
-	return l
 }
 
 // packBF16 gives b a layout of op(b) in bfloat16 alone: for the other orientation there is none.
-func packBF16(t testing.TB, k kernel.Kernels, b kernel.Tensor, trans bool, old kernel.Layout) (kernel.Tensor, kernel.Layout) {
-	layout := pack(t, k, b, trans, kernel.BFloat16, old)
+func packBF16(k kernel.Kernels, b kernel.Tensor, trans bool, old kernel.Layout) (kernel.Tensor, kernel.Layout) {
+	layout := k.Pack(b, trans, kernel.BFloat16, old)
 	if b.Packed = (&kernel.Packed{Plain: layout}); trans {
 		b.Packed = &kernel.Packed{Trans: layout}
 	}
@@ -56,12 +54,12 @@ func BFloat16(t *testing.T, open Open) {
 		}
 		row, before := r.integers(p.n, 50), r.integers(p.m*p.n, 50)
 		a, bias := r.input(x, p.shapeA()...), r.input(row, p.n)
-		b, layout := packBF16(t, open(), r.input(y, p.shapeB()...), p.transB, nil)
+		b, layout := packBF16(open(), r.input(y, p.shapeB()...), p.transB, nil)
 		if layout == nil || layout.Bytes() < 2*p.k*p.n {
 			t.Fatalf("%v: the layout is %v", p, layout)
 		}
 		// Beside the rows and columns that fill it up, it is half of a layout in float32.
-		if whole := pack(t, open(), b, p.transB, kernel.Float32, nil); whole != nil && p.k%4 == 0 && 2*layout.Bytes() > whole.Bytes() {
+		if whole := open().Pack(b, p.transB, kernel.Float32, nil); whole != nil && p.k%4 == 0 && 2*layout.Bytes() > whole.Bytes() {
 			t.Errorf("%v: the layout takes %d bytes, in float32 %d", p, layout.Bytes(), whole.Bytes())
 		}
 		sum, _ := p.reference(roundedBF16(x), roundedBF16(y))
@@ -76,6 +74,7 @@ func BFloat16(t *testing.T, open Open) {
 		}
 		o.Alpha, o.Bias, o.Accumulate = -1, kernel.Tensor{}, true
 		exactly(t, r.from(before, func(k kernel.Kernels, out []float32) { k.MatMul(kernel.F32(out, p.m, p.n), a, b, o) }), want)
+		release(layout)
 		if t.Failed() {
 			t.Fatal(p)
 		}
@@ -94,7 +93,8 @@ func BFloat16Rounding(t *testing.T, open Open) {
 		x[0], x[len(x)-1] = 1e30, 3e-30
 		multiply := func(x, y []float32) []float32 {
 			a := r.input(x, p.shapeA()...)
-			b, _ := packBF16(t, open(), r.input(y, p.shapeB()...), p.transB, nil)
+			b, layout := packBF16(open(), r.input(y, p.shapeB()...), p.transB, nil)
+			defer release(layout)
 			return r.fresh(p.m*p.n, func(k kernel.Kernels, out []float32) {
 				k.MatMul(kernel.F32(out, p.m, p.n), a, b, kernel.MatMul{TransA: p.transA, TransB: p.transB})
 			})
@@ -128,17 +128,21 @@ func PackAgain(t *testing.T, open Open) {
 		r, p := newTrial(t, open, 600), product{m: m, n: n, k: k}
 		first, second, x := r.integers(k*n, 8), r.integers(k*n, 8), r.integers(m*k, 8)
 		kernels := open()
-		old := pack(t, kernels, kernel.F32(first, k, n), false, precision, nil)
+		old := kernels.Pack(kernel.F32(first, k, n), false, precision, nil)
 		if old == nil && precision == kernel.Float32 {
 			continue // the device gains nothing by it
 		}
-		if pack(t, kernels, kernel.F32(first[:n], 1, n), false, precision, old) == old {
+		smaller := kernels.Pack(kernel.F32(first[:n], 1, n), false, precision, old)
+		if smaller == old {
 			t.Fatalf("%v: a layout of another size was written over", precision)
 		}
-		if pack(t, kernels, kernel.F32(first, k, n), false, kernel.BFloat16-precision, old) == old {
+		other := kernels.Pack(kernel.F32(first, k, n), false, kernel.BFloat16-precision, old)
+		if other == old {
 			t.Fatalf("%v: a layout of this precision was written over", precision)
 		}
-		again := pack(t, kernels, kernel.F32(second, k, n), false, precision, old)
+		release(smaller)
+		release(other)
+		again := kernels.Pack(kernel.F32(second, k, n), false, precision, old)
 		if again != old {
 			t.Fatalf("%v: the layout's memory was not taken again", precision)
 		}
@@ -148,5 +152,6 @@ func PackAgain(t *testing.T, open Open) {
 		kernels.MatMul(kernel.F32(out, m, n), kernel.F32(x, m, k), b, kernel.MatMul{})
 		want, _ := p.reference(x, second)
 		exactly(t, out, want)
+		release(again)
 	}
 }

@@ -204,7 +204,7 @@ func MatMulPacked(t *testing.T, open Open) {
 		x, y := r.integers(p.m*p.k, 8), r.integers(p.k*p.n, 8)
 		row := r.integers(p.n, 50)
 		a, b, bias := r.input(x, p.shapeA()...), r.input(y, p.shapeB()...), r.input(row, p.n)
-		layout := pack(t, open(), b, p.transB, kernel.Float32, nil)
+		layout := open().Pack(b, p.transB, kernel.Float32, nil)
 		if layout != nil && layout.Bytes() < 4*p.k*p.n {
 			t.Errorf("%v: the layout says that it takes %d bytes", p, layout.Bytes())
 		}
@@ -229,6 +229,7 @@ func MatMulPacked(t *testing.T, open Open) {
 				kernel.MatMul{TransA: p.transA, TransB: p.transB, Alpha: 2, Bias: bias})
 		})
 		exactly(t, got, want)
+		release(layout)
 		if t.Failed() {
 			t.Fatal(p)
 		}

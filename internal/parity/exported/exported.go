@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/seed-aefebe89/graft/export"
 	"github.com/seed-aefebe89/graft/export/ort"
@@ -51,7 +50,7 @@ func Parity(ctx context.Context, p *graph.Params, d *export.Delta, ks []kernel.K
 			return diff, err
 		}
 		defer os.RemoveAll(dir)
-		f, err := withoutRounding(dir, m, slotted)
+		f, err := withoutRounding(dir, slotted)
 		if err != nil {
 			return diff, err
 		}
@@ -80,16 +79,9 @@ func Parity(ctx context.Context, p *graph.Params, d *export.Delta, ks []kernel.K
 
 // withoutRounding takes the quantised operators out of a slotted graph. Its weights come from copies of the model's files
 // in dir, which the caller keeps until the file is closed.
-func withoutRounding(dir string, m *importer.Model, s *export.Slotted) (*onnx.File, error) {
-	path, err := filepath.EvalSymlinks(m.Path)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range append(slices.Clone(m.File.ExternalFiles()), filepath.Base(path)) {
-		if !filepath.IsAbs(f) {
-			f = filepath.Join(filepath.Dir(path), f)
-		}
-		if err := copyInto(dir, filepath.Dir(path), f); err != nil {
+func withoutRounding(dir string, s *export.Slotted) (*onnx.File, error) {
+	for _, f := range s.Model.ExternalFiles() {
+		if err := copyInto(dir, s.Folder, filepath.Join(s.Folder, f)); err != nil {
 			return nil, err
 		}
 	}
