@@ -120,3 +120,10 @@ func (k *kernels) fail(err error) {
 		k.err = err
 	}
 }
+
+// check keeps an error that is one.
+func (k *kernels) check(err error) {
+	if err != nil {
+		k.fail(err)
+	}
+}

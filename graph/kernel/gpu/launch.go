@@ -19,17 +19,13 @@ func (k *kernels) launch(name string, g cuda.Grid, args ...cuda.Arg) {
 	if err == nil {
 		err = k.stream.Launch(f, g, args...)
 	}
-	if err != nil {
-		k.fail(err)
-	}
+	k.check(err)
 }
 
 // fill sets n words of 4 bytes.
 func (k *kernels) fill(to cuda.Ptr, word uint32, n int) {
 	if k.err == nil {
-		if err := k.stream.Fill(to, word, n); err != nil {
-			k.fail(err)
-		}
+		k.check(k.stream.Fill(to, word, n))
 	}
 }
 

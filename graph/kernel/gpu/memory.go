@@ -34,9 +34,7 @@ func (k *kernels) Free(x []float32) {
 		return
 	}
 	delete(k.held, p)
-	if err := k.device.Free(p); err != nil {
-		k.fail(err)
-	}
+	k.check(k.device.Free(p))
 }
 
 // hostBytes are the elements of a tensor of the host.
@@ -223,9 +221,7 @@ func (k *kernels) fetch(to []byte, from cuda.Ptr) (wait func() error) {
 
 // Sync implements kernel.Memory.
 func (k *kernels) Sync() error {
-	if err := k.stream.Sync(); err != nil {
-		k.fail(err)
-	}
+	k.check(k.stream.Sync())
 	return k.err
 }
 

@@ -26,19 +26,21 @@ func (k *kernels) Record(f func()) (kernel.Recording, error) {
 	}
 	for {
 		g, err := k.capture(f)
+		if k.workspace.wanted > k.workspace.size {
+			// What was taken down, or why it could not be, tells nothing: addresses in the workspace were missing.
+			if g != nil {
+				k.check(g.Close())
+			}
+			k.grow(k.workspace.wanted)
+			if err = k.err; err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("recording: %w", err)
 		}
-		if k.workspace.wanted <= k.workspace.size {
-			k.graphs++
-			return &recording{k, g}, nil
-		}
-		if err := g.Close(); err != nil {
-			return nil, fmt.Errorf("recording: %w", err)
-		}
-		if k.grow(k.workspace.wanted); k.err != nil {
-			return nil, fmt.Errorf("recording: %w", k.err)
-		}
+		k.graphs++
+		return &recording{k, g}, nil
 	}
 }
 
@@ -61,9 +63,7 @@ func (r *recording) Replay() {
 		r.k.fail(errors.New("replaying a recording that was released"))
 		return
 	}
-	if err := r.k.stream.Start(r.graph); err != nil {
-		r.k.fail(err)
-	}
+	r.k.check(r.k.stream.Start(r.graph))
 }
 
 // Release implements kernel.Recording.
@@ -71,9 +71,7 @@ func (r *recording) Release() {
 	if r.graph == nil {
 		return
 	}
-	if err := errors.Join(r.k.stream.Sync(), r.graph.Close()); err != nil {
-		r.k.fail(err)
-	}
+	r.k.check(errors.Join(r.k.stream.Sync(), r.graph.Close()))
 	r.graph = nil
 	r.k.graphs--
 }
