@@ -11,13 +11,15 @@ import (
 
 // attention are the kernels for heads of up to a number of columns: their names, and how a block is laid out.
 type attention struct {
-	columns                  int
-	forward, query, key      string
-	rows                     int // of a sequence to a block
-	threads                  int
-	forwardBytes             int // of shared memory
-	queryBytes, keyBytes     int
-	queryScratch, keyScratch int // where the gradients of relative positions are asked for
+	columns             int
+	forward, query, key string
+	bias                bool // query gives the bias's gradient too
+	rows                int  // of a sequence to a block
+	threads             int
+	forwardBytes        int // of shared memory
+	queryBytes          int
+	keyBytes            int
+	scratchBytes        int // more for query and key where gradients of relative positions are asked for
 }
 
 // attentions are all of them, by precision, the smallest first. Sizes as in attention_f32.cuh and attention_bf16.cuh.
@@ -28,7 +30,7 @@ var attentions = func() (all [2][]attention) {
 	for _, c := range []struct{ columns, rows int }{{32, 64}, {64, 64}, {128, 32}, {256, 16}} {
 		tile, weights := 4*c.rows*(c.columns+4), 4*c.rows*(c.rows+4)
 		all[kernel.Float32] = append(all[kernel.Float32], attention{
-			columns: c.columns, rows: c.rows, threads: 256, forward: name("", "f32", c.columns),
+			columns: c.columns, rows: c.rows, threads: 256, bias: true, forward: name("", "f32", c.columns),
 			query: name("_grad_query", "f32", c.columns), key: name("_grad_key", "f32", c.columns),
 			forwardBytes: 2*tile + weights, queryBytes: 4*tile + weights, keyBytes: 4*tile + weights,
 		})
@@ -40,7 +42,7 @@ var attentions = func() (all [2][]attention) {
 			columns: columns, rows: rows, threads: 128, forward: name("", "bf16", columns),
 			query: name("_grad_query", "bf16", columns), key: name("_grad_key", "bf16", columns),
 			forwardBytes: 2 * tile, queryBytes: 2 * tile, keyBytes: 4*tile + 4*3*rows,
-			queryScratch: scratch, keyScratch: scratch,
+			scratchBytes: scratch,
 		})
 	}
 	return all
@@ -54,7 +56,7 @@ func allowShared(l *cuda.Library) error {
 	for _, kind := range attentions {
 		for _, a := range kind {
 			for name, bytes := range map[string]int{
-				a.forward: a.forwardBytes, a.query: a.queryBytes + a.queryScratch, a.key: a.keyBytes + a.keyScratch,
+				a.forward: a.forwardBytes, a.query: a.queryBytes + a.scratchBytes, a.key: a.keyBytes + a.scratchBytes,
 			} {
 				f, err := l.Function(name)
 				if err == nil && bytes > staticShared {
@@ -158,27 +160,26 @@ func (c *call) statBytes(heads int) int { return 4 * 3 * heads * c.rows }
 func (k *kernels) attendGrad(c *call, a attention, heads int, out, dy kernel.Tensor, stats, keys, queries cuda.Ptr) {
 	queryBytes, keyBytes := a.queryBytes, a.keyBytes
 	if keys != 0 {
-		queryBytes += a.queryScratch
+		queryBytes += a.scratchBytes
 	}
 	if queries != 0 {
-		keyBytes += a.keyScratch
+		keyBytes += a.scratchBytes
 	}
-	more := [6]cuda.Arg{at(dy), cuda.P(c.part(out, 0)), cuda.P(stats), cuda.P(keys), null, cuda.I(0)}
-	n := 4
-	if a.threads == 256 { // in float32 the kernel gives the bias's gradient too
+	more, n := [6]cuda.Arg{at(dy), cuda.P(c.part(out, 0)), cuda.P(stats), cuda.P(keys), null, cuda.I(0)}, 4
+	if a.bias {
 		n = 6
 	}
 	k.attend(c, a, a.query, queryBytes, heads, more[:n]...)
 	k.attend(c, a, a.key, keyBytes, heads, at(dy), cuda.P(c.part(out, 1)), cuda.P(c.part(out, 2)), cuda.P(stats), cuda.P(queries))
 }
 
-// maxTerms is the memory in bytes that terms of relative positions, or parts of a bias's gradient, may take at a time: where
+// maxTerms is the memory in bytes that terms of relative positions, or the parts of a bias's gradient, take at a time: where
 // there are more, heads are taken in turns.
 const maxTerms = 256 << 20
 
-// turns calls f for groups of heads that take at most maxTerms, of so many bytes each; at least one head.
-func (c *call) turns(bytes int, f func(heads int)) {
-	group := min(c.o.Heads, max(1, maxTerms/max(bytes, 1)))
+// turns calls f for groups of heads that take at most limit bytes, of so many each; at least one head.
+func (c *call) turns(limit, bytes int, f func(heads int)) {
+	group := min(c.o.Heads, max(1, limit/max(bytes, 1)))
 	for c.head = 0; c.head < c.o.Heads; c.head += group {
 		f(min(group, c.o.Heads-c.head))
 	}
@@ -193,7 +194,7 @@ func (k *kernels) AttentionBiasGrad(out, q, k1, v, bounds, dy kernel.Tensor, o k
 		return
 	}
 	distances, slots := out.Rows(), c.slots(a)
-	c.turns(4*slots*distances, func(heads int) {
+	c.turns(k.maxTerms, 4*slots*distances, func(heads int) {
 		partial := k.scratch(4 * slots * distances * heads)[0]
 		k.attend(&c, a, a.query, a.queryBytes, heads, at(dy), null, null, null, cuda.P(partial), cuda.I(distances))
 		k.launch("attention_sum_bias", cuda.Line(ceil(heads*distances, 256), 256), cuda.P(partial), at(out), cuda.I(slots),

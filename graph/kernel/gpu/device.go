@@ -76,6 +76,7 @@ type kernels struct {
 	held      map[cuda.Ptr]bool // what Alloc gave out
 	recording bool
 	graphs    int // recordings that are not released
+	maxTerms  int // bytes: attention takes its heads in turns where they would need more
 }
 
 // Open opens the GPU of an index, counted from 0. What it returns is a kernel.Recorder and an io.Closer; it serves one
@@ -91,7 +92,9 @@ func Open(index int) (kernel.Kernels, error) {
 	return k, nil
 }
 
-func newKernels(d *device) *kernels { return &kernels{device: d, held: map[cuda.Ptr]bool{}} }
+func newKernels(d *device) *kernels {
+	return &kernels{device: d, held: map[cuda.Ptr]bool{}, maxTerms: maxTerms}
+}
 
 // Name implements kernel.Kernels.
 func (k *kernels) Name() string {

@@ -10,9 +10,15 @@ import (
 	"github.com/seed-aefebe89/graft/internal/cuda"
 )
 
+// idle tells that nothing is to be asked for: after an error, and in a recording that is made again since the workspace is too
+// small, where scratch memory is none.
+func (k *kernels) idle() bool {
+	return k.err != nil || k.recording && k.workspace.wanted > k.workspace.size
+}
+
 // launch asks for a kernel of package cu.
 func (k *kernels) launch(name string, g cuda.Grid, args ...cuda.Arg) {
-	if k.err != nil {
+	if k.idle() {
 		return
 	}
 	f, err := k.library.Function(name)
@@ -24,7 +30,7 @@ func (k *kernels) launch(name string, g cuda.Grid, args ...cuda.Arg) {
 
 // fill sets n words of 4 bytes.
 func (k *kernels) fill(to cuda.Ptr, word uint32, n int) {
-	if k.err == nil {
+	if !k.idle() {
 		k.check(k.stream.Fill(to, word, n))
 	}
 }

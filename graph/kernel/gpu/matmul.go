@@ -69,6 +69,9 @@ func (k *kernels) Pack(b kernel.Tensor, trans bool, p kernel.Precision, old kern
 			return nil
 		}
 	}
+	if k.idle() {
+		return l
+	}
 	if p == kernel.BFloat16 {
 		k.cast(l.at, b)
 	} else if err := k.stream.Copy(l.at, address(b), 4*rows*cols); err != nil {
@@ -147,7 +150,7 @@ func (k *kernels) MatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
 
 // multiply asks cuBLAS for a product.
 func (k *kernels) multiply(out, a, b cuda.Matrix, p cuda.Product) {
-	if k.err != nil {
+	if k.idle() {
 		return
 	}
 	if err := k.blas.Multiply(out, a, b, p); err != nil {

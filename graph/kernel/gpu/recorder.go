@@ -26,21 +26,17 @@ func (k *kernels) Record(f func()) (kernel.Recording, error) {
 	}
 	for {
 		g, err := k.capture(f)
-		if k.workspace.wanted > k.workspace.size {
-			// What was taken down, or why it could not be, tells nothing: addresses in the workspace were missing.
-			if g != nil {
-				k.check(g.Close())
-			}
-			k.grow(k.workspace.wanted)
-			if err = k.err; err == nil {
-				continue
-			}
-		}
 		if err != nil {
 			return nil, fmt.Errorf("recording: %w", err)
 		}
-		k.graphs++
-		return &recording{k, g}, nil
+		if k.workspace.wanted <= k.workspace.size {
+			k.graphs++
+			return &recording{k, g}, nil
+		}
+		k.check(g.Close())
+		if k.grow(k.workspace.wanted); k.err != nil {
+			return nil, fmt.Errorf("recording: %w", k.err)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (k *kernels) RelativeAttention(out, q, k1, v, bounds kernel.Tensor, r kerne
 		return
 	}
 	keys, queries := 4*c.rows*count(r.Keys), 4*c.rows*count(r.Queries)
-	c.turns(keys+queries, func(heads int) {
+	c.turns(k.maxTerms, keys+queries, func(heads int) {
 		s := k.scratch(keys*heads, queries*heads)
 		k.prepare(&c, heads, s[0], s[1])
 		k.attend(&c, a, a.forward, a.forwardBytes, heads, at(out))
@@ -86,7 +86,7 @@ func (k *kernels) RelativeAttentionGrad(out, keys, queries, q, k1, v, bounds ker
 		}
 		return 4 * c.rows * c.width
 	}
-	c.turns(2*(keyBytes+queryBytes), func(heads int) {
+	c.turns(k.maxTerms, 2*(keyBytes+queryBytes), func(heads int) {
 		s := k.scratch(keyBytes*heads, queryBytes*heads, keyBytes*heads, queryBytes*heads, c.statBytes(heads), inside(keys),
 			inside(queries))
 		k.prepare(&c, heads, s[0], s[1])
