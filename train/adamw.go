@@ -1,7 +1,6 @@
 package train
 
 import (
-	"math"
 	"sync"
 
 	"github.com/seed-aefebe89/graft/graph"
@@ -68,23 +67,24 @@ func each(ks []kernel.Kernels, n int, f func(k kernel.Kernels, i int)) {
 // Gradients collects the gradients of some parameters over several batches.
 type Gradients struct {
 	params []*graph.Param
-	G      [][]float32
+	flat   []float32
+	G      [][]float32 // parts of flat
 }
 
 // NewGradients returns gradients of zero.
 func NewGradients(params []*graph.Param) *Gradients {
-	g := &Gradients{params: params}
+	g := &Gradients{params: params, flat: make([]float32, graph.Count(params))}
+	at := 0
 	for _, p := range params {
-		g.G = append(g.G, make([]float32, p.Size()))
+		g.G = append(g.G, g.flat[at:at+p.Size():at+p.Size()])
+		at += p.Size()
 	}
 	return g
 }
 
 // Zero forgets what was collected.
 func (g *Gradients) Zero() {
-	for _, x := range g.G {
-		clear(x)
-	}
+	clear(g.flat)
 }
 
 // Add adds the gradients of a session's last step, whose first parameters are these.
@@ -97,24 +97,15 @@ func (g *Gradients) Add(s *graph.Session) error {
 	return nil
 }
 
-// Norm is the Euclidean norm of all gradients together.
-func (g *Gradients) Norm(k kernel.Kernels) float64 {
-	sum := 0.0
-	for i, x := range g.G {
-		sum += k.SumSquares(g.params[i].Vector(x))
-	}
-	return math.Sqrt(sum)
-}
-
-// Clip is what the gradients are multiplied by so that their norm is at most limit; a limit of 0 clips nothing.
+// Clip is what the gradients are multiplied by so that their norm, of all together, is at most limit; a limit of 0 clips
+// nothing.
 func (g *Gradients) Clip(k kernel.Kernels, limit float64) float64 {
 	if limit <= 0 {
 		return 1
 	}
-	if norm := g.Norm(k); norm > limit {
-		return limit / norm
-	}
-	return 1
+	factor := []float32{1}
+	k.Clip(kernel.F32(factor, 1), kernel.F32(g.flat, len(g.flat)), float32(limit))
+	return float64(factor[0])
 }
 
 // Linear is a learning rate that rises linearly over warmup steps and then falls linearly to zero at total: for step

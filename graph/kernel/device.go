@@ -15,6 +15,9 @@ type Memory interface {
 	Upload(to, from Tensor)
 	// Download copies elements of the device to the host and returns once they are there.
 	Download(to, from Tensor) error
+	// Fetch asks for a copy of elements of the device to the host. What it returns waits until they are there, and not for
+	// what is asked for after Fetch.
+	Fetch(to, from Tensor) (wait func() error)
 	// Sync waits until everything is done.
 	Sync() error
 	// Room is the memory that is free and the memory that there is, in bytes.
