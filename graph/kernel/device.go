@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // Memory is the memory of a device that does not share the host's. Kernels that are a Memory too take operands that lie
 // in it and no others: what a Tensor holds there are the device's addresses, which the host passes on and never reads.
 //
@@ -38,4 +40,9 @@ type Recording interface {
 	Replay()
 	// Release gives back what the recording holds.
 	Release()
+}
+
+// Int32s is float32 memory of a device as memory for as many int32.
+func Int32s(x []float32) []int32 {
+	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
 }

@@ -41,6 +41,9 @@ func Allocations(t *testing.T, open Open) {
 		t.Skip("the address sanitizer's instrumentation allocates")
 	}
 	k := open()
+	if _, ok := k.(*staged); ok {
+		t.Skip("operands are copied to the device and back")
+	}
 	for _, j := range jobs(t, 40, 64, 96, 20) {
 		if got := testing.AllocsPerRun(5, func() { j.run(k) }); got != 0 {
 			t.Errorf("%s: %g allocations a call", j.name, got)
