@@ -81,6 +81,12 @@ func (e *Exec) runProfiled(ctx context.Context, p *Profile) error {
 		s := &e.plan.steps[i]
 		start := time.Now()
 		out, in := e.step(i)
+		if e.device != nil {
+			if err = e.device.memory.Sync(); err != nil {
+				break
+			}
+			in = e.device.onHost(&e.plan.steps[i], in)
+		}
 		took := time.Since(start)
 		if in == nil { // a view: nothing was computed
 			continue

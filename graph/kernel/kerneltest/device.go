@@ -1,12 +1,9 @@
-//go:build unix
-
 package kerneltest
 
 import (
 	"fmt"
 	"math"
 	"slices"
-	"syscall"
 	"testing"
 	"unsafe"
 
@@ -14,7 +11,7 @@ import (
 )
 
 // Device is a kernel.Recorder without hardware: other Kernels in memory that only they can touch. The host's reading or
-// writing it ends the program with a fault. As on real devices nothing is done before someone waits for it, options are
+// writing it ends the program with a fault, where the system is a Unix. As on real devices nothing is done before someone waits for it, options are
 // frozen when they are asked for, and fresh memory holds nothing of use: NaN.
 type Device struct {
 	through
@@ -39,24 +36,19 @@ const unit = 4096
 // NewDevice returns a device of so many bytes that computes on inner. It is taken apart when the test ends.
 func NewDevice(t testing.TB, inner kernel.Kernels, bytes int) *Device {
 	t.Helper()
-	m, err := syscall.Mmap(-1, 0, (bytes+unit-1)/unit*unit, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Munmap(m) })
-	d := &Device{inner: inner, memory: m, used: map[int]int{}}
+	d := &Device{inner: inner, memory: reserve(t, (bytes+unit-1)/unit*unit), used: map[int]int{}}
 	d.through = through{name: "guarded " + inner.Name(), do: d.launch}
 	return d
 }
 
 // open lets f touch the memory.
 func (d *Device) open(f func()) {
-	if err := syscall.Mprotect(d.memory, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
+	if err := protect(d.memory, false); err != nil {
 		d.fail(err)
 		return
 	}
 	f()
-	if err := syscall.Mprotect(d.memory, syscall.PROT_NONE); err != nil {
+	if err := protect(d.memory, true); err != nil {
 		d.fail(err)
 	}
 }
