@@ -3,6 +3,7 @@ package graph
 import (
 	"iter"
 
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
@@ -42,7 +43,7 @@ func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
 				continue
 			}
 			packs[u] = true
-			if l := u.layout(s.kernels[0], p.Precision, nil); l != nil {
+			if l := u.layout(s.kernels[0], kernel.F32(u.param.Data, u.param.Shape...), p.Precision, nil); l != nil {
 				f.Packed += l.Bytes()
 			}
 		}
@@ -98,6 +99,9 @@ func (s *Session) need(seqs []*Sequence) (c Capacity) {
 			}
 			n.Tokens += len(seqs[i].IDs)
 			n.Rows += seqs[i].rows()
+		}
+		if s.rounded() {
+			n = n.rounded(s.mode.top())
 		}
 		c = c.most(n)
 	}

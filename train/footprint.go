@@ -42,7 +42,7 @@ func (f Footprint) Write(w io.Writer) error {
 	return tw.Flush()
 }
 
-// GradientBytes is what NewGradients takes.
+// GradientBytes is what the gradients of some parameters take.
 func GradientBytes(ps []*graph.Param) int { return 4 * graph.Count(ps) }
 
 // OptimiserBytes is what NewAdamW takes.

@@ -34,6 +34,7 @@ func (f *FineTune) prepare(ctx context.Context) (onFeatures bool, err error) {
 		bar := f.Progress.Start("hidden states", len(f.Train)+len(f.Dev))
 		defer bar.Done()
 		s := f.hidden()
+		defer s.Release()
 		if f.Train, err = features(ctx, s, f.Train, bar); err != nil {
 			return false, err
 		}
@@ -41,8 +42,19 @@ func (f *FineTune) prepare(ctx context.Context) (onFeatures bool, err error) {
 			return false, err
 		}
 	}
-	f.start, f.best = graph.Snapshot(f.params), graph.Snapshot(f.params)
-	f.opt = NewAdamW(f.params, f.WeightDecay)
+	if f.start, err = graph.Snapshot(f.params); err != nil {
+		return false, err
+	}
+	if f.best, err = graph.Snapshot(f.params); err != nil {
+		return false, err
+	}
+	if f.opt, err = NewAdamW(f.Kernels[0], f.params, f.WeightDecay); err != nil {
+		return false, err
+	}
+	if f.grads, err = graph.NewVector(f.Kernels[0], f.params); err != nil {
+		return false, err
+	}
+	f.session.Into = f.grads
 	f.saved = time.Now()
 	return onFeatures, nil
 }

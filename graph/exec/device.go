@@ -133,6 +133,9 @@ func (d *device) replay(e *Exec) error {
 			for i := range e.plan.steps {
 				e.step(i)
 			}
+			if e.then != nil {
+				e.then()
+			}
 		})
 		if err != nil {
 			return fmt.Errorf("exec: recording %d operators: %w", len(e.plan.steps), err)

@@ -27,6 +27,7 @@ type Exec struct {
 	shapes   [][]tensor.Shape // by step: the inputs' live shapes
 	stale    bool             // a leaf's shape changed since shapes were inferred
 	device   *device          // nil where the kernels compute in the host's memory
+	then     func()           // what follows the steps
 }
 
 // New returns an Exec of the plan that computes on k, with an arena of Plan.ArenaBytes. On a kernel.Memory that is too
@@ -175,8 +176,15 @@ func (e *Exec) Run(ctx context.Context) error {
 		}
 		e.step(i)
 	}
+	if e.then != nil {
+		e.then()
+	}
 	return nil
 }
+
+// Then makes f, which asks the Exec's Kernels for more, a part of each Run after the plan's operators: of its recording
+// too, so that what f asks for may depend on the live shapes, and on nothing else that changes.
+func (e *Exec) Then(f func()) { e.then = f }
 
 // step computes one operator and returns its operands.
 func (e *Exec) step(i int) (out kernel.Tensor, in []kernel.Tensor) {

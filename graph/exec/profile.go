@@ -101,6 +101,9 @@ func (e *Exec) runProfiled(ctx context.Context, p *Profile) error {
 		events = append(events, event{s.op.Name(), s.op.String(), slices.Clone(out.Shape), e.Thread, start.Sub(p.start), took})
 	}
 	p.add(used, events)
+	if err == nil && e.then != nil {
+		e.then()
+	}
 	return err
 }
 

@@ -177,7 +177,10 @@ func (b *bench) openStep(ks []kernel.Kernels, m peft.Method, base bool) (*runnin
 		}
 		params = append(params, weights...)
 	}
-	step := optimise(graph.NewTrainer(p, ks, params), params, ks)
+	step, err := optimise(graph.NewTrainer(p, ks, params), params, ks)
+	if err != nil {
+		return nil, err
+	}
 	return &running{b.each(step), len(b.load.ours), b.load.tokens, stepWork(b.base.Model, m, base, b.load.seqs), func() {}}, nil
 }
 
@@ -191,7 +194,10 @@ func (b *bench) openStored(ks []kernel.Kernels) (*running, error) {
 	stored := map[*graph.Sequence]*graph.Sequence{} // by those without, filled in as they come: in the run that warms up
 	encoder := graph.NewEncoder(p, ks)
 	params := p.Of(graph.Adapter, graph.Head)
-	step := optimise(graph.NewTopTrainer(p, ks, params), params, ks)
+	step, err := optimise(graph.NewTopTrainer(p, ks, params), params, ks)
+	if err != nil {
+		return nil, err
+	}
 	run := b.each(func(ctx context.Context, seqs []*graph.Sequence) error {
 		if stored[seqs[0]] == nil {
 			fs, err := encoder.Features(ctx, seqs)
@@ -214,17 +220,19 @@ func (b *bench) openStored(ks []kernel.Kernels) (*running, error) {
 }
 
 // optimise is a step as train takes it, with its defaults.
-func optimise(s *graph.Session, params []*graph.Param, ks []kernel.Kernels) func(context.Context, []*graph.Sequence) error {
-	opt, grads := train.NewAdamW(params, 0.01), train.NewGradients(params)
-	return func(ctx context.Context, seqs []*graph.Sequence) error {
-		if _, err := s.Step(ctx, seqs, graph.MeanWeight(seqs)); err != nil {
-			return err
-		}
-		grads.Zero()
-		if err := grads.Add(s); err != nil {
-			return err
-		}
-		opt.Step(ks, grads.G, 1e-3, grads.Clip(ks[0], 1))
-		return nil
+func optimise(s *graph.Session, params []*graph.Param, ks []kernel.Kernels) (func(context.Context, []*graph.Sequence) error, error) {
+	opt, err := train.NewAdamW(ks[0], params, 0.01)
+	if err != nil {
+		return nil, err
 	}
+	if s.Into, err = graph.NewVector(ks[0], params); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, seqs []*graph.Sequence) error {
+		s.Into.Zero()
+		if _, err := s.Start(ctx, seqs, graph.MeanWeight(seqs)); err != nil {
+			return err
+		}
+		return opt.Step(ks, s.Into, 1e-3, 1)
+	}, nil
 }

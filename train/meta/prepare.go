@@ -83,6 +83,47 @@ func (p *Prime) prepare() error {
 	return nil
 }
 
+// allocate makes the optimiser and the vectors, and tells the sessions where their gradients go.
+func (p *Prime) allocate() (err error) {
+	k := p.Kernels[0]
+	if p.opt, err = train.NewAdamW(k, p.outer, p.WeightDecay); err != nil {
+		return err
+	}
+	for _, v := range []struct {
+		at **graph.Vector
+		of []*graph.Param
+	}{{&p.grads, p.outer}, {&p.start, p.inner}, {&p.before, p.inner}, {&p.carried, p.Params.Head}, {&p.small, p.inner}} {
+		if v.at == &p.small && p.Method != MAML {
+			continue
+		}
+		if *v.at, err = graph.NewVector(k, v.of); err != nil {
+			return err
+		}
+	}
+	p.query.Into = p.grads
+	if p.support != nil {
+		p.support.Into = p.small
+	}
+	return nil
+}
+
+// release gives back the memory of a device that priming took; the parameters stay there.
+func (p *Prime) release() {
+	if p.opt != nil {
+		p.opt.Release()
+	}
+	for _, v := range []*graph.Vector{p.grads, p.small, p.start, p.before, p.carried} {
+		if v != nil {
+			v.Release()
+		}
+	}
+	for _, s := range []*graph.Session{p.query, p.support, p.encode} {
+		if s != nil {
+			s.Release()
+		}
+	}
+}
+
 // reserve makes room in the sessions for every batch to come.
 func (p *Prime) reserve() {
 	p.walk(func(support [][]*graph.Sequence, query []*graph.Sequence) {

@@ -1,0 +1,116 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
+)
+
+// settle puts what the plan needs of the parameters in the device's memory: their values, or layouts of them where
+// nothing but packed products reads them, once for all sessions of the device.
+func (s *Session) settle() error {
+	if s.memory == nil {
+		return nil
+	}
+	wanted := map[*Param][]packing{}
+	for _, u := range s.packs {
+		wanted[u.param] = append(wanted[u.param], u)
+	}
+	var whole, packed []*Param
+	for _, n := range s.plan.Leaves() {
+		p := s.net.leaves[n]
+		switch {
+		case p == nil:
+		case s.params.Precision != kernel.Float32 && len(wanted[p]) > 0 && !p.thawed && s.plan.PackedOnly(n):
+			packed = append(packed, p)
+		default:
+			whole = append(whole, p)
+		}
+	}
+	if err := Settle(s.kernels[0], whole); err != nil {
+		return err
+	}
+	if err := s.settlePacked(packed, wanted); err != nil {
+		return err
+	}
+	s.packSettled()
+	return nil
+}
+
+// packSettled makes the layouts of parameters on the device that are missing or stale.
+func (s *Session) packSettled() {
+	for _, u := range s.packs {
+		if p := u.param; u.due() && p.place != nil && p.place.x != nil {
+			p.upload()
+			u.run(s.kernels[0], kernel.F32(p.place.x, p.Shape...), s.params.Precision)
+		}
+	}
+}
+
+// settlePacked lays frozen matrices out through memory that is given back.
+func (s *Session) settlePacked(ps []*Param, wanted map[*Param][]packing) error {
+	largest := 0
+	for _, p := range ps {
+		for _, u := range wanted[p] {
+			if u.due() && (p.place == nil || p.place.x == nil) {
+				largest = max(largest, p.Size())
+			}
+		}
+	}
+	if largest == 0 {
+		return nil
+	}
+	x, err := s.memory.Alloc(largest)
+	if err != nil {
+		return fmt.Errorf("memory to lay matrices out: %w", err)
+	}
+	defer s.memory.Free(x)
+	for _, p := range ps {
+		for _, u := range wanted[p] {
+			if !u.due() || p.place != nil && p.place.x != nil {
+				continue
+			}
+			b := kernel.F32(x[:p.Size()], p.Shape...)
+			s.memory.Upload(b, kernel.F32(p.Data, p.Shape...))
+			u.run(s.kernels[0], b, s.params.Precision)
+			if p.place == nil {
+				p.place = &place{kernels: s.kernels[0], memory: s.memory}
+			}
+		}
+	}
+	return nil
+}
+
+// renew brings what the parameters are on the device up to date with changes since the last run.
+func (s *Session) renew() {
+	if s.memory == nil {
+		return
+	}
+	for _, n := range s.plan.Leaves() {
+		if p := s.net.leaves[n]; p != nil {
+			p.upload()
+		}
+	}
+	s.packSettled()
+}
+
+// addGradients adds the gradients of the one shard of a device to Into: a part of the recording of a step.
+func (s *Session) addGradients() {
+	k, e := s.kernels[0], s.workers[0].exec
+	for i, g := range s.grads {
+		sum := s.Into.Part(i)
+		rows, err := e.Value(g.rows)
+		if err != nil { // not for the plan's own roots
+			return
+		}
+		if g.ids == nil {
+			k.Add(sum, sum, s.train[i].Vector(rows.F32))
+			continue
+		}
+		ids, err := e.Value(g.ids)
+		if err != nil {
+			return
+		}
+		k.AddRows(kernel.Tensor{Shape: s.train[i].Shape, F32: sum.F32}, ids, rows)
+	}
+}
