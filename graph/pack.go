@@ -11,6 +11,7 @@ type packs struct {
 	kernel.Packed
 	version int    // of the values; rises with each change
 	packed  [2]int // the versions that Plain and Trans hold, plus one; 0 for none
+	memory  kernel.Memory
 }
 
 // packing asks for a parameter's layout.
@@ -72,8 +73,19 @@ func (s *Session) findPacks() {
 	}
 }
 
+// claim drops the layouts that were made for another device.
+func (s *Session) claim() {
+	for _, u := range s.packs {
+		if l := &u.param.packs; l.memory != s.memory {
+			u.param.dropPacks()
+			l.memory = s.memory
+		}
+	}
+}
+
 // pack makes the layouts that are missing or stale, on all threads. On a device settle does.
 func (s *Session) pack() {
+	s.claim()
 	if s.memory != nil {
 		return
 	}

@@ -37,6 +37,7 @@ type Param struct {
 	thawed    bool
 	packs     packs
 	place     *place // on a device, nil where there is none
+	moves     int    // how often the elements were given other memory
 	flat      [1]int // Size, as a shape
 }
 
@@ -52,6 +53,7 @@ func (p *Param) Thaw() {
 		p.Data = append([]float32(nil), p.Data...)
 		p.dropPacks()
 		p.thawed, p.packs = true, packs{version: p.packs.version}
+		p.moves++
 	}
 }
 

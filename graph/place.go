@@ -9,7 +9,6 @@ import (
 // place is a parameter's copy in the memory of a device. Parameters that are trained there have their newest values
 // there, and Data is behind until Fetch.
 type place struct {
-	kernels kernel.Kernels
 	memory  kernel.Memory
 	x       []float32 // nil where layouts are all that is kept
 	block   *block
@@ -29,18 +28,22 @@ const spacing = 64
 func spaced(n int) int { return (n + spacing - 1) / spacing * spacing }
 
 // Settle puts parameters where k computes, those that are not there yet side by side, and brings their values there up
-// to date. In the host's memory there is nothing to do.
+// to date. A parameter is in one place: what computed elsewhere before settles it anew when it does again.
 func Settle(k kernel.Kernels, ps []*Param) error {
-	m, ok := k.(kernel.Memory)
-	if !ok {
+	m, _ := k.(kernel.Memory)
+	for _, p := range ps {
+		if p.place != nil && p.place.memory != m {
+			if err := Leave([]*Param{p}); err != nil {
+				return err
+			}
+		}
+	}
+	if m == nil {
 		return nil
 	}
 	var absent []*Param
 	size := 0
 	for _, p := range ps {
-		if p.place != nil && p.place.memory != m {
-			return fmt.Errorf("the parameter %q is on another device", p.Name)
-		}
 		if p.place == nil || p.place.x == nil {
 			absent, size = append(absent, p), size+spaced(p.Size())
 		}
@@ -53,7 +56,8 @@ func Settle(k kernel.Kernels, ps []*Param) error {
 		k.Fill(kernel.F32(x, size), 0)
 		b := &block{x, len(absent)}
 		for _, p := range absent {
-			p.place = &place{kernels: k, memory: m, x: x[:p.Size():p.Size()], block: b}
+			p.place = &place{memory: m, x: x[:p.Size():p.Size()], block: b}
+			p.moves++
 			x = x[spaced(p.Size()):]
 		}
 	}
@@ -84,8 +88,7 @@ func Fetch(ps []*Param) error {
 	return nil
 }
 
-// Leave gives back the memory of a device that some parameters have, after bringing their Data up to date. Sessions that
-// use them must not run afterwards.
+// Leave gives back the memory of a device that some parameters have, after bringing their Data up to date.
 func Leave(ps []*Param) error {
 	err := Fetch(ps)
 	for _, p := range ps {
@@ -93,6 +96,7 @@ func Leave(ps []*Param) error {
 		if l := p.place; l != nil {
 			l.release()
 			p.place = nil
+			p.moves++
 		}
 	}
 	return err

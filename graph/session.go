@@ -30,6 +30,7 @@ type Session struct {
 	net     *Network
 	plan    *exec.Plan
 	ready   bool    // the executors are those of plan
+	moves   int     // of the parameters when they were fed
 	roots   G.Nodes // what the plan computes
 	grads   []gradient
 	packs   []packing

@@ -6,12 +6,9 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// settle puts what the plan needs of the parameters in the device's memory: their values, or layouts of them where
-// nothing but packed products reads them, once for all sessions of the device.
+// settle puts what the plan needs of the parameters where the session computes. On a device that is their values, or
+// layouts of them where nothing but packed products reads them, once for all sessions of the device.
 func (s *Session) settle() error {
-	if s.memory == nil {
-		return nil
-	}
 	wanted := map[*Param][]packing{}
 	for _, u := range s.packs {
 		wanted[u.param] = append(wanted[u.param], u)
@@ -21,7 +18,7 @@ func (s *Session) settle() error {
 		p := s.net.leaves[n]
 		switch {
 		case p == nil:
-		case s.params.Precision != kernel.Float32 && len(wanted[p]) > 0 && !p.thawed && s.plan.PackedOnly(n):
+		case s.memory != nil && s.params.Precision != kernel.Float32 && len(wanted[p]) > 0 && !p.thawed && s.plan.PackedOnly(n):
 			packed = append(packed, p)
 		default:
 			whole = append(whole, p)
@@ -30,11 +27,24 @@ func (s *Session) settle() error {
 	if err := Settle(s.kernels[0], whole); err != nil {
 		return err
 	}
-	if err := s.settlePacked(packed, wanted); err != nil {
-		return err
+	if s.memory != nil {
+		if err := s.settlePacked(packed, wanted); err != nil {
+			return err
+		}
+		s.packSettled()
 	}
-	s.packSettled()
+	s.moves = s.movesNow()
 	return nil
+}
+
+// movesNow is how often the plan's parameters were given other memory.
+func (s *Session) movesNow() (n int) {
+	for _, x := range s.plan.Leaves() {
+		if p := s.net.leaves[x]; p != nil {
+			n += p.moves
+		}
+	}
+	return n
 }
 
 // packSettled makes the layouts of parameters on the device that are missing or stale.
@@ -74,17 +84,21 @@ func (s *Session) settlePacked(ps []*Param, wanted map[*Param][]packing) error {
 			s.memory.Upload(b, kernel.F32(p.Data, p.Shape...))
 			u.run(s.kernels[0], b, s.params.Precision)
 			if p.place == nil {
-				p.place = &place{kernels: s.kernels[0], memory: s.memory}
+				p.place = &place{memory: s.memory}
+				p.moves++
 			}
 		}
 	}
 	return nil
 }
 
-// renew brings what the parameters are on the device up to date with changes since the last run.
-func (s *Session) renew() {
+// renew brings what the parameters are where the session computes up to date with changes since the last run.
+func (s *Session) renew() error {
+	if s.moves != s.movesNow() {
+		return s.feedParams()
+	}
 	if s.memory == nil {
-		return
+		return nil
 	}
 	for _, n := range s.plan.Leaves() {
 		if p := s.net.leaves[n]; p != nil {
@@ -92,6 +106,7 @@ func (s *Session) renew() {
 		}
 	}
 	s.packSettled()
+	return nil
 }
 
 // addGradients adds the gradients of the one shard of a device to Into: a part of the recording of a step.

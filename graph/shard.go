@@ -78,7 +78,9 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 		return err
 	}
 	s.pack()
-	s.renew()
+	if err := s.renew(); err != nil {
+		return err
+	}
 	s.ctx = ctx
 	s.next.Store(0)
 	s.busy.Add(len(s.workers))
