@@ -74,19 +74,21 @@ type batch struct {
 	rows     []int32
 	targets  []int32
 	features []float32
+	width    int   // of features
+	tokens   int   // where they are more than those of the sequences
 	order    []int // which sequence of the caller's each one is
 	relations
 }
 
 // need is the capacity that the batch asks for.
 func (b *batch) need() Capacity {
-	return Capacity{int(b.bounds[len(b.bounds)-1]), len(b.order), len(b.rows)}
+	return Capacity{max(b.tokens, int(b.bounds[len(b.bounds)-1])), max(len(b.order), len(b.bounds)-1), len(b.rows)}
 }
 
 // reset empties the batch and keeps its memory.
 func (b *batch) reset(e *importer.Encoder) {
 	b.index, b.tables, b.buckets = emptied(b.index, len(e.Indexes)), emptied(b.tables, len(e.Tables)), emptied(b.buckets, len(e.Buckets))
-	b.longest = 0
+	b.longest, b.tokens, b.width = 0, 0, 0
 	b.bounds, b.firsts, b.rows, b.targets = append(b.bounds[:0], 0), b.firsts[:0], b.rows[:0], b.targets[:0]
 	b.features, b.order = b.features[:0], b.order[:0]
 }
@@ -175,6 +177,7 @@ func (b *batch) addFeatures(i int, s *Sequence, h int) error {
 	if len(s.Features) != n*h || n == 0 {
 		return fmt.Errorf("sequence %d has %d features for %d targets of width %d", i, len(s.Features), n, h)
 	}
+	b.width = h
 	b.features = append(b.features, s.Features...)
 	b.targets = append(b.targets, s.Targets...)
 	for range n {

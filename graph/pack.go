@@ -11,6 +11,7 @@ type packs struct {
 	kernel.Packed
 	version int    // of the values; rises with each change
 	packed  [2]int // the versions that Plain and Trans hold, plus one; 0 for none
+	memory  kernel.Memory
 }
 
 // packing asks for a parameter's layout.
@@ -22,23 +23,36 @@ type packing struct {
 // due tells whether the layout has to be made, or made again.
 func (p packing) due() bool { return p.param.packs.packed[b2i(p.trans)] != p.param.packs.version+1 }
 
-// layout lays the matrix out, in old's memory where it fits.
-func (p packing) layout(k kernel.Kernels, precision kernel.Precision, old kernel.Layout) kernel.Layout {
-	return k.Pack(kernel.F32(p.param.Data, p.param.Shape...), p.trans, precision, old)
+// layout lays the matrix b out, in old's memory where it fits.
+func (p packing) layout(k kernel.Kernels, b kernel.Tensor, precision kernel.Precision, old kernel.Layout) kernel.Layout {
+	return k.Pack(b, p.trans, precision, old)
 }
 
-func (p packing) run(k kernel.Kernels, precision kernel.Precision) {
+// run lays the matrix b, which holds the parameter's values where k computes, out.
+func (p packing) run(k kernel.Kernels, b kernel.Tensor, precision kernel.Precision) {
 	l := &p.param.packs
-	at := &l.Plain
+	at, other := &l.Plain, &l.Trans
 	if p.trans {
-		at = &l.Trans
+		at, other = other, at
 	}
-	*at = p.layout(k, precision, *at)
+	*at = p.layout(k, b, precision, *at)
 	l.packed[b2i(p.trans)] = l.version + 1
+	if x := *at; x != nil && x.Both() {
+		*other = x
+		l.packed = [2]int{l.version + 1, l.version + 1}
+	}
 }
 
-// Changed tells that the values were changed, so that layouts are made again.
-func (p *Param) Changed() { p.packs.version++ }
+// dropPacks forgets the layouts, and gives back what they hold of a device.
+func (p *Param) dropPacks() {
+	l := &p.packs
+	for i, x := range []kernel.Layout{l.Plain, l.Trans} {
+		if r, ok := x.(kernel.Releaser); ok && (i == 0 || x != l.Plain) {
+			r.Release()
+		}
+	}
+	l.Packed, l.packed = kernel.Packed{}, [2]int{}
+}
 
 // wanted tells whether products take a parameter's layout. A matrix that is trained is laid out only in bfloat16, anew
 // after every change: in float32 reading it in place is nearly as fast.
@@ -59,8 +73,22 @@ func (s *Session) findPacks() {
 	}
 }
 
-// pack makes the layouts that are missing or stale, on all threads.
+// claim drops the layouts that were made for another device.
+func (s *Session) claim() {
+	for _, u := range s.packs {
+		if l := &u.param.packs; l.memory != s.memory {
+			u.param.dropPacks()
+			l.memory = s.memory
+		}
+	}
+}
+
+// pack makes the layouts that are missing or stale, on all threads. On a device settle does.
 func (s *Session) pack() {
+	s.claim()
+	if s.memory != nil {
+		return
+	}
 	var due []packing
 	for _, p := range s.packs {
 		if p.due() {
@@ -78,7 +106,8 @@ func (s *Session) packAll(due []packing) {
 		if t < len(due) {
 			wg.Go(func() {
 				for i := t; i < len(due); i += len(s.kernels) {
-					due[i].run(k, s.params.Precision)
+					q := due[i].param
+					due[i].run(k, kernel.F32(q.Data, q.Shape...), s.params.Precision)
 				}
 			})
 		}

@@ -28,7 +28,7 @@ type Param struct {
 	Shape []int
 	Group Group
 	// Data holds the elements. Those of a base weight are a read-only view of the file until Thaw; who changes them
-	// after that calls Changed.
+	// after that calls Changed. While kernels move them in the memory of a device, Fetch brings Data up to date.
 	Data []float32
 	// Weight is the base weight that this is, nil for adapters and heads.
 	Weight *importer.Weight
@@ -36,6 +36,8 @@ type Param struct {
 	embedding bool
 	thawed    bool
 	packs     packs
+	place     *place // on a device, nil where there is none
+	moves     int    // how often the elements were given other memory
 	flat      [1]int // Size, as a shape
 }
 
@@ -49,7 +51,9 @@ func (p *Param) Embedding() bool { return p.embedding }
 func (p *Param) Thaw() {
 	if p.Weight != nil && !p.thawed {
 		p.Data = append([]float32(nil), p.Data...)
-		p.thawed, p.packs = true, packs{}
+		p.dropPacks()
+		p.thawed, p.packs = true, packs{version: p.packs.version}
+		p.moves++
 	}
 }
 
@@ -64,6 +68,9 @@ func (p *Param) Vector(x []float32) kernel.Tensor {
 // tensor is the parameter as an operand.
 func (p *Param) tensor() kernel.Tensor {
 	t := kernel.F32(p.Data, p.Shape...)
+	if p.place != nil {
+		t.F32 = p.place.x
+	}
 	if p.packs.Plain != nil || p.packs.Trans != nil {
 		t.Packed = &p.packs.Packed
 	}
@@ -155,6 +162,7 @@ func (p *Params) Restart(g Group, seed uint64) {
 	}
 	for i, q := range params {
 		copy(q.Data, specs[i].Init.Values(specs[i].Size(), stream(seed, q.Name)))
+		q.Changed()
 	}
 }
 
@@ -177,13 +185,16 @@ func (p *Params) Of(groups ...Group) []*Param {
 // Get returns an adapter's or head's parameter by name, nil if there is none.
 func (p *Params) Get(name string) *Param { return p.named[name] }
 
-// Snapshot copies the values of some parameters.
-func Snapshot(ps []*Param) [][]float32 {
+// Snapshot copies the values of some parameters to memory of the host.
+func Snapshot(ps []*Param) ([][]float32, error) {
+	if err := Fetch(ps); err != nil {
+		return nil, err
+	}
 	out := make([][]float32, len(ps))
 	for i, p := range ps {
 		out[i] = append([]float32(nil), p.Data...)
 	}
-	return out
+	return out, nil
 }
 
 // Restore puts copied values back.

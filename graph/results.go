@@ -8,14 +8,22 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/seed-aefebe89/graft/graph/exec"
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
 var errMode = errors.New("the session was made to compute something else")
 
-// Step computes the sum of the losses of the labelled rows times weight, and its gradients, which Grad returns. A
-// weight of one over the number of labelled rows gives the mean.
+// Step computes the sum of the losses of the labelled rows times weight, and its gradients, which Grad returns and which
+// are added to Into. A weight of one over the number of labelled rows gives the mean.
 func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (loss float64, err error) {
+	if s.memory != nil {
+		wait, err := s.Start(ctx, seqs, weight)
+		if err != nil {
+			return 0, err
+		}
+		return wait()
+	}
 	if s.mode != steps && s.mode != topSteps {
 		return 0, errMode
 	}
@@ -32,7 +40,44 @@ func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (l
 		}
 		loss += float64(x.F32[0])
 	}
+	if s.Into != nil {
+		for i := range s.train {
+			if err := s.Grad(i, s.Into.parts[i]); err != nil {
+				return 0, err
+			}
+		}
+	}
 	return loss, nil
+}
+
+// Start is Step that does not wait for a device to compute the loss: what it returns does, and not for what is asked of
+// the device later.
+func (s *Session) Start(ctx context.Context, seqs []*Sequence, weight float32) (loss func() (float64, error), err error) {
+	if s.memory == nil {
+		x, err := s.Step(ctx, seqs, weight)
+		return func() (float64, error) { return x, nil }, err
+	}
+	if s.mode != steps && s.mode != topSteps {
+		return nil, errMode
+	}
+	if err := s.run(ctx, seqs, weight); err != nil {
+		return nil, err
+	}
+	return s.fetchLoss()
+}
+
+// fetchLoss asks for the loss of a device's one shard.
+func (s *Session) fetchLoss() (func() (float64, error), error) {
+	x, err := s.value(s.shards[0], s.net.Loss)
+	if err != nil {
+		return nil, err
+	}
+	loss := []float32{0}
+	wait := s.memory.Fetch(kernel.F32(loss, 1), kernel.F32(x.F32, 1))
+	return func() (float64, error) {
+		err := wait()
+		return float64(loss[0]), err
+	}, nil
 }
 
 // value is what a shard of the last batch came to for one of the session's roots.
@@ -44,7 +89,7 @@ func (s *Session) value(sh *shard, root *G.Node) (kernel.Tensor, error) {
 	return sh.roots[i], nil
 }
 
-// Grad adds the last Step's gradient of parameter i of the session's list to g.
+// Grad adds the last Step's gradient of parameter i of the session's list to g, in the host's memory.
 func (s *Session) Grad(i int, g []float32) error {
 	p := s.train[i]
 	if len(g) != p.Size() {
@@ -59,6 +104,17 @@ func (s *Session) Grad(i int, g []float32) error {
 		if err != nil {
 			return err
 		}
+		if s.memory != nil {
+			if x.F32, err = exec.Host(s.kernels[0], x.F32); err != nil {
+				return err
+			}
+		}
+		if r.ids == nil && s.memory != nil {
+			for j, v := range x.F32 {
+				g[j] += v
+			}
+			continue
+		}
 		if r.ids == nil {
 			sum := p.Vector(g)
 			s.kernels[0].Add(sum, sum, p.Vector(x.F32))
@@ -67,6 +123,13 @@ func (s *Session) Grad(i int, g []float32) error {
 		ids, err := s.value(sh, r.ids)
 		if err != nil {
 			return err
+		}
+		if s.memory != nil {
+			there := make([]int32, len(ids.I32))
+			if err := s.memory.Download(kernel.I32(there, len(there)), ids); err != nil {
+				return err
+			}
+			ids.I32 = there
 		}
 		addRows(g, ids.I32, x.F32, x.Cols())
 	}

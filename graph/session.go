@@ -16,8 +16,13 @@ import (
 // Session runs one network again and again: it cuts each batch into shards, gives every thread an executor with memory
 // of its own, and adds up the shards' losses and gradients in their order. It serves one caller at a time.
 type Session struct {
+	// Into, if it is set before the first Step, is what Step adds the gradients to. It is a vector of the parameters whose
+	// gradients are computed.
+	Into *Vector
+
 	params  *Params
 	kernels []kernel.Kernels // one a thread
+	memory  kernel.Memory    // the device's that computes, nil for the host's
 	mode    mode
 	train   []*Param // what gradients are computed for
 	cap     Capacity
@@ -25,12 +30,13 @@ type Session struct {
 	net     *Network
 	plan    *exec.Plan
 	ready   bool    // the executors are those of plan
+	moves   int     // of the parameters when they were fed
 	roots   G.Nodes // what the plan computes
 	grads   []gradient
 	packs   []packing
 	workers []*worker // one a thread
 	shards  []*shard  // of the last batch
-	memory  []*shard  // all that there were
+	made    []*shard  // all that there were
 	most    int       // shards of a batch that room was reserved for
 
 	deal dealer
@@ -60,6 +66,7 @@ func (m mode) top() bool { return m == topSteps || m == topLogits }
 
 func newSession(p *Params, ks []kernel.Kernels, m mode) *Session {
 	s := &Session{params: p, kernels: ks, mode: m}
+	s.memory, _ = ks[0].(kernel.Memory)
 	for i := range ks {
 		w := &worker{}
 		w.do = func() {
@@ -111,12 +118,30 @@ func (s *Session) prepare(c Capacity) error {
 		return err
 	}
 	s.pack()
+	s.Release()
 	for i, k := range s.kernels {
-		s.workers[i].exec = s.plan.New(k)
-		s.workers[i].exec.Thread = i
+		e, err := s.plan.New(k)
+		if err != nil {
+			return err
+		}
+		s.workers[i].exec, e.Thread = e, i
 	}
 	s.ready = true
+	if s.Into != nil && s.memory != nil {
+		s.workers[0].exec.Then(s.addGradients)
+	}
 	return s.feedParams()
+}
+
+// Release gives back the memory of a device. The session takes it again when it is used again.
+func (s *Session) Release() {
+	for _, w := range s.workers {
+		if w.exec != nil {
+			w.exec.Release()
+			w.exec = nil
+		}
+	}
+	s.ready = false
 }
 
 // build makes the network and the plan for the session's capacity, if they are not there.
@@ -183,12 +208,15 @@ func (s *Session) findRoots(n *Network) (roots G.Nodes, err error) {
 
 // feedParams gives every executor the parameters, and the seed of the gradients.
 func (s *Session) feedParams() error {
+	if err := s.settle(); err != nil {
+		return err
+	}
 	one := kernel.F32([]float32{1}, 1)
 	for _, w := range s.workers {
 		for _, n := range s.plan.Leaves() {
 			var err error
 			if p := s.net.leaves[n]; p != nil {
-				err = w.exec.Feed(n, p.tensor())
+				err = w.exec.Place(n, p.tensor())
 			} else if n == s.net.Seed {
 				err = w.exec.Feed(n, one)
 			}

@@ -40,7 +40,7 @@ const (
 // cuts is the number of shards that a batch is cut into: the same for the same batch and number of threads.
 func (s *Session) cuts(seqs []*Sequence) int {
 	n := len(s.kernels)
-	if s.mode == probe || Count(s.train) > shardValues {
+	if s.memory != nil || s.mode == probe || Count(s.train) > shardValues {
 		return n
 	}
 	work := 0
@@ -61,10 +61,10 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 		return errors.New("the batch is empty")
 	}
 	parts := s.cut(seqs)
-	for len(s.memory) < len(parts) {
-		s.memory = append(s.memory, &shard{})
+	for len(s.made) < len(parts) {
+		s.made = append(s.made, &shard{})
 	}
-	s.shards = s.memory[:len(parts)]
+	s.shards = s.made[:len(parts)]
 	var need Capacity
 	for i, part := range parts {
 		sh := s.shards[i]
@@ -78,6 +78,9 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 		return err
 	}
 	s.pack()
+	if err := s.renew(); err != nil {
+		return err
+	}
 	s.ctx = ctx
 	s.next.Store(0)
 	s.busy.Add(len(s.workers))
@@ -128,8 +131,14 @@ func (s *Session) compute(w *worker, sh *shard, keep bool) error {
 		if err != nil {
 			return err
 		}
-		if keep {
-			o := &sh.own[i]
+		switch o := &sh.own[i]; {
+		case s.memory != nil && s.mode != steps && s.mode != topSteps:
+			if o.F32, err = exec.Host(s.kernels[0], t.F32); err != nil {
+				return err
+			}
+			o.Shape = append(o.Shape[:0], t.Shape...)
+			t = *o
+		case keep:
 			o.F32, o.I32, o.Shape = append(o.F32[:0], t.F32...), append(o.I32[:0], t.I32...), append(o.Shape[:0], t.Shape...)
 			t = *o
 		}
@@ -152,6 +161,9 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 		if err != nil {
 			return err
 		}
+	}
+	if s.rounded() {
+		b.pad(e, s.mode.top())
 	}
 	if err := b.relate(e, b.longest); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"math"
 	"sync"
 
 	"github.com/seed-aefebe89/graft/graph"
@@ -17,43 +16,105 @@ type AdamW struct {
 	WeightDecay       float64
 
 	params []*graph.Param
-	m, v   [][]float32
+	m, v   *graph.Vector
+	memory kernel.Memory // nil for the host's
+	factor []float32     // what Clip computes, where the parameters are
 	steps  int
 }
 
-// NewAdamW returns an optimiser of some parameters.
-func NewAdamW(params []*graph.Param, weightDecay float64) *AdamW {
-	o := &AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: weightDecay, params: params}
-	for _, p := range params {
-		o.m = append(o.m, make([]float32, p.Size()))
-		o.v = append(o.v, make([]float32, p.Size()))
+// NewAdamW returns an optimiser of some parameters, which are trained where k computes.
+func NewAdamW(k kernel.Kernels, params []*graph.Param, weightDecay float64) (*AdamW, error) {
+	o := &AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: weightDecay, params: params, factor: []float32{1}}
+	var err error
+	if o.m, err = graph.NewVector(k, params); err != nil {
+		return nil, err
 	}
-	return o
+	if o.v, err = graph.NewVector(k, params); err != nil {
+		return nil, err
+	}
+	if o.memory, _ = k.(kernel.Memory); o.memory != nil {
+		if o.factor, err = o.memory.Alloc(1); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
 }
 
-// Step takes one step with the gradients times scale, one goroutine for each of ks.
-func (o *AdamW) Step(ks []kernel.Kernels, grads [][]float32, lr, scale float64) {
+// Step takes one step with the gradients g times a factor that makes their norm, of all together, at most clip; a clip
+// of 0 leaves them. There is one goroutine for each of ks.
+func (o *AdamW) Step(ks []kernel.Kernels, g *graph.Vector, lr, clip float64) error {
+	if err := graph.Settle(ks[0], o.params); err != nil {
+		return err
+	}
 	o.steps++
 	c := kernel.AdamW{LR: float32(lr), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
-		WeightDecay: float32(o.WeightDecay), GradScale: float32(scale), Step: o.steps}
-	each(ks, len(o.params), func(k kernel.Kernels, i int) {
-		p := o.params[i]
-		k.AdamW(p.Vector(p.Data), p.Vector(grads[i]), p.Vector(o.m[i]), p.Vector(o.v[i]), c)
-		p.Changed()
+		WeightDecay: float32(o.WeightDecay), GradScale: 1, Step: o.steps}
+	if clip > 0 {
+		c.Clip = kernel.F32(o.factor, 1)
+		ks[0].Clip(c.Clip, g.Flat(), float32(clip))
+	}
+	runs := graph.Runs(o.params, g, o.m, o.v)
+	each(ks, len(runs), func(k kernel.Kernels, i int) {
+		r := runs[i]
+		k.AdamW(r.Values, r.Parts[0], r.Parts[1], r.Parts[2], c)
 	})
+	for _, p := range o.params {
+		p.Moved()
+	}
+	return nil
+}
+
+// Descend takes one step of plain gradient descent, p = p − lr·g.
+func Descend(k kernel.Kernels, g *graph.Vector, lr float64) error {
+	if err := graph.Settle(k, g.Params); err != nil {
+		return err
+	}
+	for _, r := range graph.Runs(g.Params, g) {
+		k.AddScaled(r.Values, r.Parts[0], -float32(lr))
+	}
+	for _, p := range g.Params {
+		p.Moved()
+	}
+	return nil
 }
 
 // Steps is the number of steps taken.
 func (o *AdamW) Steps() int { return o.steps }
 
-// Resume sets the number of steps taken, after the moments were filled in.
-func (o *AdamW) Resume(steps int) { o.steps = steps }
+// Moments are the first and second moments of each parameter in the host's memory: what a checkpoint saves, and fills in
+// before Resume.
+func (o *AdamW) Moments() (m, v [][]float32, err error) {
+	if m, err = o.m.Host(); err != nil {
+		return nil, nil, err
+	}
+	v, err = o.v.Host()
+	return m, v, err
+}
 
-// Moments are the first and second moments of parameter i: what a checkpoint saves and fills in.
-func (o *AdamW) Moments(i int) (m, v []float32) { return o.m[i], o.v[i] }
+// Resume takes over moments, and the number of steps taken.
+func (o *AdamW) Resume(m, v [][]float32, steps int) {
+	o.m.Load(m)
+	o.v.Load(v)
+	o.steps = steps
+}
+
+// Release gives back the memory of a device.
+func (o *AdamW) Release() {
+	o.m.Release()
+	o.v.Release()
+	if o.memory != nil {
+		o.memory.Free(o.factor)
+	}
+}
 
 // each calls f for 0 … n−1, dealt out to a goroutine for each of ks.
 func each(ks []kernel.Kernels, n int, f func(k kernel.Kernels, i int)) {
+	if len(ks) == 1 {
+		for i := range n {
+			f(ks[0], i)
+		}
+		return
+	}
 	var wg sync.WaitGroup
 	for t, k := range ks {
 		wg.Go(func() {
@@ -63,58 +124,6 @@ func each(ks []kernel.Kernels, n int, f func(k kernel.Kernels, i int)) {
 		})
 	}
 	wg.Wait()
-}
-
-// Gradients collects the gradients of some parameters over several batches.
-type Gradients struct {
-	params []*graph.Param
-	G      [][]float32
-}
-
-// NewGradients returns gradients of zero.
-func NewGradients(params []*graph.Param) *Gradients {
-	g := &Gradients{params: params}
-	for _, p := range params {
-		g.G = append(g.G, make([]float32, p.Size()))
-	}
-	return g
-}
-
-// Zero forgets what was collected.
-func (g *Gradients) Zero() {
-	for _, x := range g.G {
-		clear(x)
-	}
-}
-
-// Add adds the gradients of a session's last step, whose first parameters are these.
-func (g *Gradients) Add(s *graph.Session) error {
-	for i, x := range g.G {
-		if err := s.Grad(i, x); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Norm is the Euclidean norm of all gradients together.
-func (g *Gradients) Norm(k kernel.Kernels) float64 {
-	sum := 0.0
-	for i, x := range g.G {
-		sum += k.SumSquares(g.params[i].Vector(x))
-	}
-	return math.Sqrt(sum)
-}
-
-// Clip is what the gradients are multiplied by so that their norm is at most limit; a limit of 0 clips nothing.
-func (g *Gradients) Clip(k kernel.Kernels, limit float64) float64 {
-	if limit <= 0 {
-		return 1
-	}
-	if norm := g.Norm(k); norm > limit {
-		return limit / norm
-	}
-	return 1
 }
 
 // Linear is a learning rate that rises linearly over warmup steps and then falls linearly to zero at total: for step

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/internal/atomicfile"
 	"github.com/seed-aefebe89/graft/internal/safetensors"
 )
@@ -60,20 +61,31 @@ func (f *FineTune) save() error {
 		return nil
 	}
 	f.state.AdamSteps = f.opt.steps
-	err := SaveState(f.Checkpoint, f.state, f.tensors())
+	t, _, _, err := f.tensors()
+	if err != nil {
+		return err
+	}
+	err = SaveState(f.Checkpoint, f.state, t)
 	f.saved = time.Now()
 	return err
 }
 
-// tensors are the state's numbers by name: slices that saving reads and resuming fills.
-func (f *FineTune) tensors() map[string][]float32 {
-	t := map[string][]float32{}
+// tensors are the state's numbers by name: slices that saving reads and resuming fills, the optimiser's moments m and v
+// among them.
+func (f *FineTune) tensors() (t map[string][]float32, m, v [][]float32, err error) {
+	if err = graph.Fetch(f.params); err != nil {
+		return nil, nil, nil, err
+	}
+	if m, v, err = f.opt.Moments(); err != nil {
+		return nil, nil, nil, err
+	}
+	t = map[string][]float32{}
 	for i, p := range f.params {
 		name := p.Group.String() + "." + p.Name
 		t["now."+name], t["best."+name] = p.Data, f.best[i]
-		t["m."+name], t["v."+name] = f.opt.m[i], f.opt.v[i]
+		t["m."+name], t["v."+name] = m[i], v[i]
 	}
-	return t
+	return t, m, v, nil
 }
 
 // resume goes on from the checkpoint, if there is one.
@@ -82,15 +94,20 @@ func (f *FineTune) resume() error {
 	if f.Checkpoint == "" {
 		return nil
 	}
+	t, m, v, err := f.tensors()
+	if err != nil {
+		return err
+	}
 	var st state
-	found, err := LoadState(f.Checkpoint, &st, f.tensors())
+	found, err := LoadState(f.Checkpoint, &st, t)
 	if err != nil || !found {
 		return err
 	}
 	if st.Fingerprint != f.state.Fingerprint {
 		return fmt.Errorf("%s holds the state of a run with other settings, data or parameters: remove it to start anew", f.Checkpoint)
 	}
-	f.state, f.opt.steps = st, st.AdamSteps
+	f.state = st
+	f.opt.Resume(m, v, st.AdamSteps)
 	for _, p := range f.params {
 		p.Changed()
 	}
@@ -107,8 +124,17 @@ func (f *FineTune) fingerprint() string {
 	for _, xs := range [][]*Example{f.Train, f.Dev} {
 		HashExamples(h, xs)
 	}
-	fmt.Fprintln(h, len(f.Kernels), f.Params.Precision)
+	fmt.Fprintln(h, len(f.Kernels), f.Params.Precision, Where(f.Kernels))
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Where is the name of the device that kernels compute on with memory of its own, empty for the host: results differ in
+// rounding, so that a state is not taken from one to the other.
+func Where(ks []kernel.Kernels) string {
+	if onDevice(ks) {
+		return ks[0].Name()
+	}
+	return ""
 }
 
 // HashParams writes what tells some parameters from others: names, shapes and values.

@@ -62,6 +62,7 @@ type FineTune struct {
 	start   [][]float32 // the parameters' starting values
 	best    [][]float32
 	opt     *AdamW
+	grads   *graph.Vector
 	saved   time.Time
 }
 
@@ -101,6 +102,7 @@ func (f *FineTune) Run(ctx context.Context) (*Result, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
+	defer f.release()
 	onFeatures, err := f.prepare(ctx)
 	if err != nil {
 		return nil, err
@@ -124,40 +126,14 @@ func (f *FineTune) trial(ctx context.Context) error {
 	st := &f.state
 	lr := f.LRs[st.Trial]
 	steps := (len(f.Train) + f.Batch - 1) / f.Batch
-	total := f.Epochs * steps
-	warmup := int(f.Warmup * float64(total))
-	grads := NewGradients(f.params)
 	for ; st.Epoch < f.Epochs && (f.Patience == 0 || st.Worse < f.Patience); st.Epoch++ {
-		order := f.order(st.Epoch)
 		bar := f.Progress.Start(fmt.Sprintf("lr %g epoch %d/%d", lr, st.Epoch+1, f.Epochs), steps)
 		bar.Add(st.Step, "")
-		for ; st.Step < steps; st.Step++ {
-			if err := ctx.Err(); err != nil {
-				bar.Done()
-				return f.interrupted(err)
-			}
-			loss, err := f.step(ctx, f.batch(order, st.Step), grads, Linear(lr, st.Epoch*steps+st.Step, warmup, total))
-			if err != nil {
-				bar.Done()
-				if ctx.Err() != nil {
-					return f.interrupted(ctx.Err())
-				}
-				return err
-			}
-			st.Loss += loss
-			st.Steps++
-			bar.Add(1, fmt.Sprintf("loss %.3f", st.Loss/float64(st.Step+1)))
-			if f.due() && st.Step+1 < steps {
-				st.Step++
-				err := f.save()
-				st.Step--
-				if err != nil {
-					bar.Done()
-					return err
-				}
-			}
+		err := f.epoch(ctx, bar, lr, steps)
+		var f1 float64
+		if err == nil {
+			f1, err = f.score(ctx, lr)
 		}
-		report, _, err := f.tagger.Evaluate(ctx, f.Dev, nil)
 		if err != nil {
 			bar.Done()
 			if ctx.Err() != nil {
@@ -165,8 +141,7 @@ func (f *FineTune) trial(ctx context.Context) error {
 			}
 			return err
 		}
-		f.epochDone(lr, report.Micro.F1)
-		bar.Add(0, fmt.Sprintf("loss %.3f dev F1 %.1f", st.Loss/float64(steps), 100*report.Micro.F1))
+		bar.Add(0, fmt.Sprintf("loss %.3f dev F1 %.1f", st.Loss/float64(steps), 100*f1))
 		bar.Done()
 		st.Step, st.Loss = 0, 0
 		st.Epoch++
@@ -176,31 +151,86 @@ func (f *FineTune) trial(ctx context.Context) error {
 			return err
 		}
 	}
-	f.nextTrial()
+	if err := f.nextTrial(); err != nil {
+		return err
+	}
 	return f.save()
 }
 
-// step computes the mean loss of some examples and its gradients, and moves the parameters.
-func (f *FineTune) step(ctx context.Context, xs []*Example, g *Gradients, lr float64) (float64, error) {
-	seqs := sequences(xs)
-	w := graph.MeanWeight(seqs)
-	if w == 0 {
-		return 0, nil
+// epoch takes the steps of an epoch that are left.
+func (f *FineTune) epoch(ctx context.Context, bar *progress.Bar, lr float64, steps int) (err error) {
+	st := &f.state
+	order, total := f.order(st.Epoch), f.Epochs*steps
+	warmup := int(f.Warmup * float64(total))
+	sum := losses{late: onDevice(f.Kernels)}
+	defer func() {
+		rest, late := sum.rest()
+		if st.Loss += rest; err == nil {
+			err = late
+		}
+	}()
+	for ; st.Step < steps; st.Step++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		loss, err := f.step(ctx, f.batch(order, st.Step), Linear(lr, st.Epoch*steps+st.Step, warmup, total))
+		if err != nil {
+			return err
+		}
+		known, err := sum.next(loss)
+		if err != nil {
+			return err
+		}
+		st.Loss += known
+		st.Steps++
+		text := ""
+		if n := st.Step + 1 - sum.open(); n > 0 {
+			text = fmt.Sprintf("loss %.3f", st.Loss/float64(n))
+		}
+		bar.Add(1, text)
+		if f.due() && st.Step+1 < steps {
+			rest, err := sum.rest()
+			if err != nil {
+				return err
+			}
+			st.Loss += rest
+			st.Step++
+			err = f.save()
+			st.Step--
+			if err != nil {
+				return err
+			}
+		}
 	}
-	loss, err := f.session.Step(ctx, seqs, w)
+	return nil
+}
+
+// score evaluates the epoch on dev.
+func (f *FineTune) score(ctx context.Context, lr float64) (f1 float64, err error) {
+	report, _, err := f.tagger.Evaluate(ctx, f.Dev, nil)
 	if err != nil {
 		return 0, err
 	}
-	g.Zero()
-	if err := g.Add(f.session); err != nil {
-		return 0, err
+	return report.Micro.F1, f.epochDone(lr, report.Micro.F1)
+}
+
+// step computes the mean loss of some examples and its gradients, and moves the parameters. What it returns waits for
+// the loss.
+func (f *FineTune) step(ctx context.Context, xs []*Example, lr float64) (loss func() (float64, error), err error) {
+	seqs := sequences(xs)
+	w := graph.MeanWeight(seqs)
+	if w == 0 {
+		return func() (float64, error) { return 0, nil }, nil
 	}
-	f.opt.Step(f.Kernels, g.G, lr, g.Clip(f.Kernels[0], f.Clip))
-	return loss, nil
+	f.grads.Zero()
+	if loss, err = f.session.Start(ctx, seqs, w); err != nil {
+		return nil, err
+	}
+	return loss, f.opt.Step(f.Kernels, f.grads, lr, f.Clip)
 }
 
 // epochDone notes an epoch's score and keeps the parameters if it is the best so far.
-func (f *FineTune) epochDone(lr, f1 float64) {
+func (f *FineTune) epochDone(lr, f1 float64) (err error) {
 	st := &f.state
 	t := Trial{lr, st.Epoch + 1, f1}
 	st.Worse++
@@ -213,14 +243,29 @@ func (f *FineTune) epochDone(lr, f1 float64) {
 	}
 	if st.Best.Epoch == 0 || f1 > st.Best.DevF1 {
 		st.Best = t
-		f.best = graph.Snapshot(f.params)
+		f.best, err = graph.Snapshot(f.params)
 	}
+	return err
 }
 
 // nextTrial begins the next learning rate from the starting values.
-func (f *FineTune) nextTrial() {
+func (f *FineTune) nextTrial() (err error) {
 	f.state.Trial++
 	f.state.Epoch, f.state.Step, f.state.Worse = 0, 0, 0
 	graph.Restore(f.params, f.start)
-	f.opt = NewAdamW(f.params, f.WeightDecay)
+	f.opt.Release()
+	f.opt, err = NewAdamW(f.Kernels[0], f.params, f.WeightDecay)
+	return err
+}
+
+// release gives back the memory of a device that training took; the parameters stay there.
+func (f *FineTune) release() {
+	if f.opt != nil {
+		f.opt.Release()
+	}
+	if f.grads != nil {
+		f.grads.Release()
+	}
+	f.session.Release()
+	f.tagger.session.Release()
 }

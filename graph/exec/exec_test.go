@@ -78,6 +78,15 @@ func (n *net) values(rows int, bounds ...int32) map[*G.Node]kernel.Tensor {
 	}
 }
 
+func open(t testing.TB, p *exec.Plan, k kernel.Kernels) *exec.Exec {
+	t.Helper()
+	e, err := p.New(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func feed(t testing.TB, e *exec.Exec, v map[*G.Node]kernel.Tensor) {
 	t.Helper()
 	for n, x := range v {
@@ -135,7 +144,7 @@ func TestSharedBuffersChangeNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := shared.New(portable.New()), all.New(portable.New())
+	a, b := open(t, shared, portable.New()), open(t, all, portable.New())
 	v := n.values(rows, 0, 3, 4, 12)
 	feed(t, a, v)
 	feed(t, b, v)
@@ -158,7 +167,7 @@ func TestSmallerBatchesFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := p.New(portable.New())
+	e := open(t, p, portable.New())
 	for _, c := range [][]int32{{0, 5}, {0, 3, 4, 12}, {0, 1}, {0, 2, 5, 6, 7}} {
 		m := int(c[len(c)-1])
 		v := n.values(m, c...)
@@ -169,7 +178,7 @@ func TestSmallerBatchesFit(t *testing.T) {
 		if again := copyOf(t, e, n.roots()...); !equal(got, again) {
 			t.Errorf("%v: a second run gives other bits", c)
 		}
-		fresh := p.New(portable.New())
+		fresh := open(t, p, portable.New())
 		feed(t, fresh, v)
 		run(t, fresh)
 		if !equal(got, copyOf(t, fresh, n.roots()...)) {
@@ -187,7 +196,7 @@ func TestAStepAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := p.New(idle{})
+	e := open(t, p, idle{})
 	small, large := n.values(5, 0, 2, 5), n.values(rows, 0, 3, 4, 12)
 	feed(t, e, large)
 	run(t, e)
@@ -227,14 +236,14 @@ func TestExecsOfOnePlanRunSideBySide(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := n.values(rows, 0, 12)
-	first := p.New(portable.New())
+	first := open(t, p, portable.New())
 	feed(t, first, v)
 	run(t, first)
 	want := copyOf(t, first, n.roots()...)
 	var wg sync.WaitGroup
 	got := make([][][]float32, 4)
 	for i := range got {
-		e := p.New(portable.New())
+		e := open(t, p, portable.New())
 		feed(t, e, v)
 		wg.Go(func() {
 			for range 20 {
@@ -264,7 +273,7 @@ func TestRunStopsBetweenOperators(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &cancelling{idle{}, cancel, 0}
-	e := p.New(k)
+	e := open(t, p, k)
 	feed(t, e, n.values(rows, 0, 12))
 	if err := e.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
@@ -289,7 +298,7 @@ func TestMisuseIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := p.New(portable.New())
+	e := open(t, p, portable.New())
 	if err := e.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "has not been fed") {
 		t.Errorf("nothing fed: %v", err)
 	}

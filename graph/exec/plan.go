@@ -169,6 +169,24 @@ func (p *Plan) Steps() int { return len(p.steps) }
 // ArenaBytes is the memory of all intermediate values of one Exec; unshared is what they would take without reuse.
 func (p *Plan) ArenaBytes() (shared, unshared int) { return 4 * p.arena, 4 * p.direct }
 
+// PackedOnly tells whether a leaf's every use is one of Packs, so that with layouts for them its elements are not read.
+func (p *Plan) PackedOnly(n *G.Node) bool {
+	i, ok := p.index[n]
+	used := false
+	for _, s := range p.steps {
+		for k, j := range s.in {
+			if !ok || j != i {
+				continue
+			}
+			if !slices.ContainsFunc(s.op.Packs(), func(u op.PackUse) bool { return u.Input == k }) {
+				return false
+			}
+			used = true
+		}
+	}
+	return used
+}
+
 // PackUse names a leaf that operators take, transposed or not, as the right operand of a matrix product.
 type PackUse struct {
 	Leaf  *G.Node

@@ -81,6 +81,12 @@ func (e *Exec) runProfiled(ctx context.Context, p *Profile) error {
 		s := &e.plan.steps[i]
 		start := time.Now()
 		out, in := e.step(i)
+		if e.device != nil {
+			if err = e.device.memory.Sync(); err != nil {
+				break
+			}
+			in = e.device.onHost(&e.plan.steps[i], in)
+		}
 		took := time.Since(start)
 		if in == nil { // a view: nothing was computed
 			continue
@@ -95,6 +101,9 @@ func (e *Exec) runProfiled(ctx context.Context, p *Profile) error {
 		events = append(events, event{s.op.Name(), s.op.String(), slices.Clone(out.Shape), e.Thread, start.Sub(p.start), took})
 	}
 	p.add(used, events)
+	if err == nil && e.then != nil {
+		e.then()
+	}
 	return err
 }
 

@@ -25,7 +25,7 @@ func TestAProfileTellsWhatRan(t *testing.T) {
 	const runs = 3
 	var wg sync.WaitGroup
 	for i := range 2 {
-		e := p.New(portable.New())
+		e := open(t, p, portable.New())
 		e.Thread = i
 		feed(t, e, n.values(5, 0, 2, 5))
 		wg.Go(func() {
@@ -110,7 +110,7 @@ func TestProfilingChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := p.New(portable.New())
+	e := open(t, p, portable.New())
 	feed(t, e, n.values(rows, 0, 12))
 	run(t, e)
 	want := copyOf(t, e, n.roots()...)
@@ -123,7 +123,7 @@ func TestProfilingChangesNothing(t *testing.T) {
 		t.Error("a profiled run gives other results")
 	}
 	k := &cancelling{idle{}, cancel, 0}
-	half := p.New(k)
+	half := open(t, p, k)
 	feed(t, half, n.values(rows, 0, 12))
 	before := len(prof.Usages())
 	if err := half.Run(ctx); err == nil || before == 0 {

@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // Memory is the memory of a device that does not share the host's. Kernels that are a Memory too take operands that lie
 // in it and no others: what a Tensor holds there are the device's addresses, which the host passes on and never reads.
 //
@@ -15,6 +17,9 @@ type Memory interface {
 	Upload(to, from Tensor)
 	// Download copies elements of the device to the host and returns once they are there.
 	Download(to, from Tensor) error
+	// Fetch asks for a copy of elements of the device to the host. What it returns waits until they are there, and not for
+	// what is asked for after Fetch.
+	Fetch(to, from Tensor) (wait func() error)
 	// Sync waits until everything is done.
 	Sync() error
 	// Room is the memory that is free and the memory that there is, in bytes.
@@ -25,7 +30,8 @@ type Memory interface {
 type Recorder interface {
 	Memory
 	// Record takes down what f asks of the Kernels, without doing it. The operands' addresses, shapes and options are
-	// part of the recording; their elements are not. f calls no method of Memory.
+	// part of the recording; their elements are not. f calls no method of Memory, and may be called more
+	// than once.
 	Record(f func()) (Recording, error)
 }
 
@@ -35,4 +41,9 @@ type Recording interface {
 	Replay()
 	// Release gives back what the recording holds.
 	Release()
+}
+
+// Int32s is float32 memory of a device as memory for as many int32.
+func Int32s(x []float32) []int32 {
+	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
 }

@@ -6,6 +6,8 @@
 // the first row of each sequence. Only attention knows of sequences.
 package kernel
 
+import "math"
+
 // Kernels are the operations of one device. Every matrix is row-major float32, every index int32.
 //
 // An implementation keeps scratch memory, so one value serves one goroutine at a time; values are cheap, and operands
@@ -16,7 +18,8 @@ type Kernels interface {
 	// Name tells the device and the instruction set, for reports: "cpu avx512".
 	Name() string
 
-	// Native tells whether the device multiplies at a precision by instructions of its own; it takes the others too.
+	// Native tells whether the device multiplies at a precision by instructions of its own. Every device takes Float32 and
+	// BFloat16, and TensorFloat32 where it is native.
 	Native(p Precision) bool
 	// Pack lays op(b) out at a precision for repeated use as the right operand of MatMul; op transposes when trans is
 	// set. It writes over old and returns it where that is a layout of the same size and precision, which no other
@@ -26,6 +29,9 @@ type Kernels interface {
 	// It uses b.Packed where that holds op(b), and b's elements otherwise. A layout in BFloat16 has op(a) rounded to
 	// bfloat16 too; the sums, Alpha, Bias and out stay float32.
 	MatMul(out, a, b Tensor, o MatMul)
+	// BatchMatMul computes out[i] = Alpha·op(a[i])·op(b[i]) for each i of the first of three dimensions. Bias, Accumulate and
+	// layouts are not used.
+	BatchMatMul(out, a, b Tensor, o MatMul)
 
 	// ColSum computes out[j] = Σ_i x[i,j] for x of shape [m,n].
 	ColSum(out, x Tensor)
@@ -39,8 +45,14 @@ type Kernels interface {
 	AddRow(out, x, row Tensor)
 	// MulRow computes out[i,j] = x[i,j]·row[j]. out may be x.
 	MulRow(out, x, row Tensor)
-	// CopyColumns computes out[i,to+j] = x[i,from+j] for 0 ≤ j < n, and leaves out's other columns as they are.
-	CopyColumns(out, x Tensor, to, from, n int)
+	// Shift computes out = x + c. out may be x.
+	Shift(out, x Tensor, c float32)
+	// Fill sets every element of out to v.
+	Fill(out Tensor, v float32)
+	// Copy computes out[Σ_k i_k·Out_k] = x[Σ_k i_k·In_k] over all i with 0 ≤ i_k < Size_k, whatever the operands' shapes are,
+	// and leaves out's other elements as they are. It copies, transposes, slices, joins and, where In is 0, repeats. No
+	// element of out is written twice, and none of x is written.
+	Copy(out, x Tensor, s Strides)
 
 	// Activate computes out = f(x), element by element. out may be x.
 	Activate(out, x Tensor, f Activation)
@@ -65,6 +77,11 @@ type Kernels interface {
 	Rows(out, x, idx Tensor)
 	// RowsGrad computes dx[r] = Σ over i with idx[i] = r of dy[i]; other rows are zero.
 	RowsGrad(dx, idx, dy Tensor)
+	// AddRows computes y[idx[i]] += x[i] for i from 0 on, for y [v,n], idx int32 [m] and x [m,n].
+	AddRows(y, idx, x Tensor)
+	// OneHot computes out[t,j] = 1 where j is labels[t] and 0 elsewhere, a row of zeros for a negative label: labels int32
+	// [T], out [T,c].
+	OneHot(out, labels Tensor)
 
 	// Rotary turns pairs of columns of each head: out = (a·cos − b·sin, b·cos + a·sin) for x = (a, b), with the angles of
 	// the row. x is [T, Heads·d] for an even d, cos and sin are [T, d/2]. out may be x.
@@ -72,7 +89,8 @@ type Kernels interface {
 
 	// Attention computes, for each sequence s (rows bounds[s] to bounds[s+1]) and each head h (columns h·d to h·d+d of
 	// q, k and v, all [T, Heads·d]), out = softmax(Scale·q·kᵀ + b)·v with b[i,j] = o.Bias[j−i+L−1, h]. bounds is int32
-	// [sequences+1], rising from 0; rows that lie in no sequence come out as zero, in the gradient too.
+	// [sequences+1] and never falls: a sequence may be empty, and rows that lie in none come out as zero, in the
+	// gradient too, whatever they hold.
 	Attention(out, q, k, v, bounds Tensor, o Attention)
 	// AttentionGrad computes the gradients of q, k and v into out[3,T,Heads·d], recomputing the probabilities.
 	AttentionGrad(out, q, k, v, bounds, dy Tensor, o Attention)
@@ -84,6 +102,14 @@ type Kernels interface {
 	// RelativeAttentionGrad computes the gradients of q, k and v into the elements of out, as if it were [3,T,Heads·d], and
 	// those of Keys.X and Queries.X into keys and queries, each of which may be empty.
 	RelativeAttentionGrad(out, keys, queries, q, k, v, bounds Tensor, r Relative, dy Tensor, o Attention)
+	// Scores computes out[t·Heads+h, j−s] = Scale·⟨a[t,h], b[j,h]⟩ for t and j of the sequence that starts at row s, j at most
+	// Window places from t if that is not 0, and outside everywhere else: a and b [T, Heads·d], out [T·Heads, T]. Scores and
+	// Mix are attention taken apart; Bias is not used.
+	Scores(out, a, b, bounds Tensor, o Attention, outside float32)
+	// Mix computes out[t,h] = Scale·Σ_j p[t·Heads+h, j−s]·x[j,h] over the rows j of the sequence of t, with trans
+	// out[j,h] = Scale·Σ_t p[t·Heads+h, j−s]·x[t,h]: p laid out as Scores has it, x and out [T, Heads·d]. Rows that lie in
+	// no sequence come out as zero.
+	Mix(out, p, x, bounds Tensor, o Attention, trans bool)
 
 	// CrossEntropy computes out[0] = weight[0] · Σ_t −log softmax(logits[t])[labels[t]] over the rows whose label is
 	// not negative. logits is [T,c], labels int32 [T], weight float32 [1] (one over the number of labelled rows gives
@@ -100,15 +126,38 @@ type Kernels interface {
 	// Select computes out[i] = a[i] where c[i] ≠ 0 and b[i] elsewhere; an empty a or b stands for zeros. out may be any of
 	// them.
 	Select(out, c, a, b Tensor)
-	// Reduce computes out[i] = f of row i of x [m,n]: [m].
+	// Reduce computes out[i] = f of row i of x, whose elements are taken as [m,n] for the m elements of out.
 	Reduce(out, x Tensor, f Reduction)
+	// Softmax computes the softmax of each row of x [m,n], taken in float64; a row of −∞ alone gives empty everywhere. out
+	// may be x.
+	Softmax(out, x Tensor, empty float32)
 
 	// AdamW takes one step of AdamW (Loshchilov and Hutter 2019, algorithm 2) on p with gradient g and moments m, v.
 	AdamW(p, g, m, v Tensor, o AdamW)
 	// AddScaled computes y += s·x.
 	AddScaled(y, x Tensor, s float32)
-	// SumSquares returns Σ x², taken in float64.
-	SumSquares(x Tensor) float64
+	// Clip computes out[0] = limit/‖x‖ where the Euclidean norm ‖x‖, taken in float64, is above limit, and 1 elsewhere: what
+	// x is multiplied by so that its norm is at most limit.
+	Clip(out, x Tensor, limit float32)
+}
+
+// Axes is the number of dimensions that Kernels.Copy walks.
+const Axes = 4
+
+// Strides are the elements that Kernels.Copy moves: how many along each axis, and how far apart they are in out and in x.
+// An axis that is not used has size 1.
+type Strides struct{ Size, Out, In [Axes]int }
+
+// Block are the strides of rows by cols elements, whose rows are out elements apart in the output and in elements apart
+// in the input; in 0 repeats one row.
+func Block(rows, cols, out, in int) Strides {
+	return Strides{Size: [Axes]int{1, 1, rows, cols}, Out: [Axes]int{0, 0, out, 1}, In: [Axes]int{0, 0, in, 1}}
+}
+
+// Repeated are the strides with one element of each row of the input in all of its columns.
+func (s Strides) Repeated() Strides {
+	s.In[Axes-1] = 0
+	return s
 }
 
 // MatMul are the options of Kernels.MatMul.
@@ -144,13 +193,30 @@ type Rotary struct {
 	Inverse bool
 }
 
-// AdamW are the options of Kernels.AdamW. With t counted from 1, and gradients multiplied by GradScale first:
+// AdamW are the options of Kernels.AdamW. With t counted from 1, and gradients multiplied by GradScale and Clip first:
 //
 //	m = β1·m + (1−β1)·g;  v = β2·v + (1−β2)·g²
 //	p = p − LR·WeightDecay·p − LR·(m/(1−β1ᵗ)) / (√(v/(1−β2ᵗ)) + Eps)
 type AdamW struct {
 	LR, Beta1, Beta2, Eps, WeightDecay, GradScale float32
 	Step                                          int
+	Clip                                          Tensor // [1], or empty
+}
+
+// Scale is what gradients are multiplied by, where the host can read Clip.
+func (o AdamW) Scale() float32 {
+	if o.Clip.Empty() {
+		return o.GradScale
+	}
+	return o.GradScale * o.Clip.F32[0]
+}
+
+// ClipFactor is what Kernels.Clip computes from Σ x².
+func ClipFactor(squares float64, limit float32) float32 {
+	if norm := math.Sqrt(squares); norm > float64(limit) {
+		return float32(float64(limit) / norm)
+	}
+	return 1
 }
 
 // Activation is an element-wise function.

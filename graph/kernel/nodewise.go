@@ -21,10 +21,12 @@ const (
 	Softplus            // ln(1 + eˣ)
 	Not                 // the condition x = 0
 	IsNaN               // the condition that x is no number
+	Exp                 // eˣ
+	InvSqrt             // 1/√x
 )
 
 var functionNames = [...]string{"abs", "sign", "ceil", "floor", "round", "trunc", "sqrt", "log", "erf", "sin", "cos",
-	"reciprocal", "sigmoid", "softplus", "not", "isnan"}
+	"reciprocal", "sigmoid", "softplus", "not", "isnan", "exp", "invsqrt"}
 
 // String is the function's name in lower case.
 func (f Function) String() string {
@@ -73,15 +75,16 @@ func Pairs() []Pair { return all[Pair](len(pairNames)) }
 // Reduction makes one number of a row.
 type Reduction int
 
-// The reductions of Kernels.Reduce. Products are taken in float64; the greatest and the least of a row with a
+// The reductions of Kernels.Reduce. Products and sums are taken in float64; the greatest and the least of a row with a
 // NaN are NaN.
 const (
 	Product Reduction = iota
 	Greatest
 	Least
+	Sum
 )
 
-var reductionNames = [...]string{"product", "greatest", "least"}
+var reductionNames = [...]string{"product", "greatest", "least", "sum"}
 
 // String is the reduction's name in lower case.
 func (f Reduction) String() string {

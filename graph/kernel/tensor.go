@@ -10,7 +10,8 @@ type Tensor struct {
 	Packed *Packed // layouts of a matrix that is used often, or nil
 }
 
-// Packed holds a matrix laid out for MatMul: Plain as op(b) = b, Trans as op(b) = bᵀ. Either may be nil.
+// Packed holds a matrix laid out for MatMul: Plain as op(b) = b, Trans as op(b) = bᵀ. Either may be nil; both are the
+// same Layout where that serves both. A matrix of which only layouts are kept has a shape, and no elements.
 type Packed struct {
 	Plain, Trans Layout
 }
@@ -19,6 +20,15 @@ type Packed struct {
 type Layout interface {
 	// Bytes is the memory that the layout takes.
 	Bytes() int
+	// Both tells that the layout serves as op(b) = b and as op(b) = bᵀ, so that the matrix needs one alone.
+	Both() bool
+}
+
+// Releaser is a Layout that holds memory which a garbage collector does not know of.
+type Releaser interface {
+	Layout
+	// Release gives the memory back once all that was asked for before is done.
+	Release()
 }
 
 // F32 returns a float32 operand over x.

@@ -87,7 +87,11 @@ func (s *Session) Values(ctx context.Context, roots ...*G.Node) ([][]float32, er
 	if err != nil {
 		return nil, err
 	}
-	e := p.New(s.kernels)
+	e, err := p.New(s.kernels)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Release()
 	for _, l := range p.Leaves() {
 		x, ok := s.data[l]
 		if !ok {
@@ -106,7 +110,9 @@ func (s *Session) Values(ctx context.Context, roots ...*G.Node) ([][]float32, er
 		if err != nil {
 			return nil, err
 		}
-		out[i] = append([]float32{}, v.F32...)
+		if out[i], err = exec.Host(s.kernels, v.F32); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"unsafe"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -20,8 +21,8 @@ func AddMatMul(c, a, b *G.Node, transB bool, alpha float32) (*G.Node, error) {
 		return dst, err
 	}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		if n := len(out.F32); n > 0 && &out.F32[0] != &in[0].F32[0] {
-			copy(out.F32, in[0].F32)
+		if n := len(out.F32); n > 0 && unsafe.SliceData(out.F32) != unsafe.SliceData(in[0].F32) {
+			k.Copy(out, in[0], kernel.Block(1, n, 0, 0))
 		}
 		k.MatMul(out, in[1], in[2], kernel.MatMul{TransB: transB, Alpha: alpha, Accumulate: true})
 	}

@@ -23,24 +23,17 @@ func BatchMatMul(a, b *G.Node, transA, transB bool) (*G.Node, error) {
 		return product(append(dst, in[0][0]), []tensor.Shape{in[0][1:], in[1][1:]}, transA, transB)
 	}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		for i := range out.Shape[0] {
-			k.MatMul(matrix(out, i), matrix(in[0], i), matrix(in[1], i), kernel.MatMul{TransA: transA, TransB: transB})
-		}
+		k.BatchMatMul(out, in[0], in[1], kernel.MatMul{TransA: transA, TransB: transB})
 	}
 	o.flops = func(out kernel.Tensor, in []kernel.Tensor) float64 {
-		if out.Shape[0] == 0 {
-			return 0
+		depth := in[0].Shape[2]
+		if transA {
+			depth = in[0].Shape[1]
 		}
-		return float64(out.Shape[0]) * productFlops(matrix(out, 0), matrix(in[0], 0), transA)
+		return 2 * float64(len(out.F32)) * float64(depth)
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
 		return grads(in, g, need, transA, transB, BatchMatMul)
 	}
 	return apply(o, a, b)
-}
-
-// matrix is x[i] of three dimensions.
-func matrix(x kernel.Tensor, i int) kernel.Tensor {
-	n := x.Shape[1] * x.Shape[2]
-	return kernel.F32(x.F32[i*n:i*n+n], x.Shape[1:]...)
 }

@@ -24,12 +24,20 @@ func Columns(x *G.Node, from, n int) (*G.Node, error) {
 		}
 		return append(dst, in[0][0], n), nil
 	}
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.CopyColumns(out, in[0], 0, from, n) }
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { copyColumns(k, out, in[0], 0, from, n) }
 	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
 		dx, err := Join(in[0].Shape()[1], []int{from}, G.Nodes{g})
 		return G.Nodes{dx}, err
 	}
 	return apply(o, x)
+}
+
+// copyColumns is out[:, to:to+n] = x[:, from:from+n].
+func copyColumns(k kernel.Kernels, out, x kernel.Tensor, to, from, n int) {
+	if out.Rows() > 0 {
+		y, x, s := kernel.Tensor{F32: out.F32[to:]}, kernel.Tensor{F32: x.F32[from:]}, kernel.Block(out.Rows(), n, out.Cols(), x.Cols())
+		k.Copy(y, x, s)
+	}
 }
 
 // Join is y with y[:, at[i]:at[i]+n_i] = parts[i] for each i, and zeros in the columns between: parts[i] [T,n_i],
@@ -61,10 +69,10 @@ func Join(width int, at []int, parts G.Nodes) (*G.Node, error) {
 			filled += x.Cols()
 		}
 		if filled < width {
-			clear(out.F32)
+			k.Fill(out, 0)
 		}
 		for i, x := range in {
-			k.CopyColumns(out, x, at[i], 0, x.Cols())
+			copyColumns(k, out, x, at[i], 0, x.Cols())
 		}
 	}
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {

@@ -1,8 +1,6 @@
 package op
 
 import (
-	"math"
-
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seed-aefebe89/graft/graph/kernel"
@@ -13,11 +11,7 @@ import (
 //	dx = −½ dy ⊙ y³
 func InvSqrt(x *G.Node) (*G.Node, error) {
 	o := &Op{name: "InvSqrt", infer: sameAs(0), inPlace: []int{0}, usesOutput: true}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		for i, v := range in[0].F32 {
-			out.F32[i] = float32(1 / math.Sqrt(float64(v)))
-		}
-	}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.Map(out, in[0], kernel.InvSqrt) }
 	o.diff = func(_ G.Nodes, y, g *G.Node, _ []bool) (G.Nodes, error) {
 		var e parts
 		dx := e.scale(e.mul(g, e.mul(y, e.mul(y, y))), -0.5)

@@ -27,21 +27,8 @@ func Mix(p, x, bounds *G.Node, heads int, trans bool, scale float32) (*G.Node, e
 		}
 		return append(dst, in[1]...), nil
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		clear(out.F32)
-		p, x := in[0], in[1]
-		perHead(x, in[2], heads, func(h, start, end int) {
-			for t := start; t < end; t++ {
-				row := p.F32[(t*heads+h)*p.Cols():]
-				for j := start; j < end; j++ {
-					from, to := j, t
-					if trans {
-						from, to = t, j
-					}
-					addScaled(head(out, to, h, heads), head(x, from, h, heads), scale*row[j-start])
-				}
-			}
-		})
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.Mix(out, in[0], in[1], in[2], kernel.Attention{Heads: heads, Scale: scale}, trans)
 	}
 	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 2 * pairs(in[2]) * float64(in[1].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
@@ -61,11 +48,4 @@ func Mix(p, x, bounds *G.Node, heads int, trans bool, scale float32) (*G.Node, e
 		return r, err
 	}
 	return apply(o, p, x, bounds)
-}
-
-// addScaled is y += s·x.
-func addScaled(y, x []float32, s float32) {
-	for i, v := range x {
-		y[i] += s * v
-	}
 }

@@ -10,20 +10,9 @@ import (
 )
 
 // OneHot is y[t] = 1 at labels[t] and 0 elsewhere, a row of zeros for a negative label: labels int32 [T], in the shape
-// of like [T,c].
+// of like [T,c]. It has no gradient.
 func OneHot(labels, like *G.Node) (*G.Node, error) {
-	return ofLabels("OneHot", labels, like, func(row []float32, label int32) { row[label] = 1 })
-}
-
-// Labelled is y[t] = 1 everywhere in the rows whose label is not negative, and 0 in the others: labels int32 [T], in
-// the shape of like [T,c].
-func Labelled(labels, like *G.Node) (*G.Node, error) {
-	return ofLabels("Labelled", labels, like, func(row []float32, _ int32) { fill(row, 1) })
-}
-
-// ofLabels is an operator that sets the rows with a label and has no gradient.
-func ofLabels(name string, labels, like *G.Node, set func(row []float32, label int32)) (*G.Node, error) {
-	o := &Op{name: name}
+	o := &Op{name: "OneHot"}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		if err := ranks(in, 1, 2); err != nil {
 			return nil, err
@@ -33,15 +22,15 @@ func ofLabels(name string, labels, like *G.Node, set func(row []float32, label i
 		}
 		return append(dst, in[1]...), nil
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		clear(out.F32)
-		n := out.Cols()
-		for t, l := range in[0].I32 {
-			if l >= 0 {
-				set(out.F32[t*n:t*n+n], l)
-			}
-		}
-	}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.OneHot(out, in[0]) }
 	o.diff = func(in G.Nodes, _, _ *G.Node, _ []bool) (G.Nodes, error) { return make(G.Nodes, len(in)), nil }
 	return apply(o, labels, like)
+}
+
+// Labelled is y[t] = 1 everywhere in the rows whose label is not negative, and 0 in the others: labels int32 [T], in
+// the shape of like [T,c].
+func Labelled(labels, like *G.Node) (*G.Node, error) {
+	var e parts
+	truth := e.of(func() (*G.Node, error) { return OneHot(labels, like) })
+	return e.repeatColumn(e.rowSum(truth), like), e.err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-aefebe89/graft/graph/exec"
 	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/kernel/kerneltest"
 	"github.com/seed-aefebe89/graft/graph/kernel/portable"
 	"github.com/seed-aefebe89/graft/graph/op"
 )
@@ -227,7 +228,16 @@ func (c *trial) exec(roots ...*G.Node) *exec.Exec {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	e := p.New(portable.New())
+	c.onDevice(p, roots)
+	return c.execOn(p, portable.New())
+}
+
+func (c *trial) execOn(p *exec.Plan, k kernel.Kernels) *exec.Exec {
+	c.t.Helper()
+	e, err := p.New(k)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	for _, n := range p.Leaves() {
 		for _, in := range c.in {
 			if in.node == n {
@@ -238,6 +248,42 @@ func (c *trial) exec(roots ...*G.Node) *exec.Exec {
 		}
 	}
 	return e
+}
+
+// onDevice checks that a device with memory of its own gives the same bits, in the first run, which records, and in the
+// second.
+func (c *trial) onDevice(p *exec.Plan, roots G.Nodes) {
+	c.t.Helper()
+	d := kerneltest.NewDevice(c.t, portable.New(), 1<<21)
+	host, e := c.execOn(p, portable.New()), c.execOn(p, d)
+	for range 2 {
+		for _, n := range roots {
+			want := c.run(host, n)
+			if err := e.Run(context.Background()); err != nil {
+				c.t.Fatal(err)
+			}
+			v, err := e.Value(n)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			got := make([]float32, len(v.F32))
+			if err := d.Download(kernel.F32(got, len(got)), kernel.F32(v.F32, len(got))); err != nil {
+				c.t.Fatal(err)
+			}
+			for i, w := range want {
+				if math.Float32bits(got[i]) != math.Float32bits(w) && (w == w || got[i] == got[i]) {
+					c.t.Fatalf("element %d of %v is %v on the device, %v on the host", i, n.Op(), got[i], w)
+				}
+			}
+		}
+	}
+	if d.Recordings != 1 || d.Replays != 2*len(roots) {
+		c.t.Errorf("%d recordings, %d replays of %d runs", d.Recordings, d.Replays, 2*len(roots))
+	}
+	e.Release()
+	if free, total, err := d.Room(); free != total || err != nil {
+		c.t.Errorf("%d of %d bytes are free in the end, %v", free, total, err)
+	}
 }
 
 func (c *trial) run(e *exec.Exec, n *G.Node) []float32 {

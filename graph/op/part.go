@@ -30,9 +30,10 @@ func Part(x *G.Node, i int) (*G.Node, error) {
 // partGrad is zero but for part i, which is dy. It takes x for its shape alone.
 func partGrad(x, dy *G.Node, i int) (*G.Node, error) {
 	o := &Op{name: "PartGrad", attrs: fmt.Sprint(i), infer: sameAs(0)}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		clear(out.F32)
-		copy(out.F32[i*out.Cols():], in[1].F32)
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.Fill(out, 0)
+		n := out.Cols()
+		k.Copy(kernel.Tensor{F32: out.F32[i*n : i*n+n]}, in[1], kernel.Block(1, n, 0, 0))
 	}
 	o.diff = func(_ G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 2)

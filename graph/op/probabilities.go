@@ -24,37 +24,11 @@ func rowwise(name string, empty float32, x *G.Node) (*G.Node, error) {
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
 		return append(dst, in[0]...), rank(in, 0, 2)
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		n := out.Cols()
-		for t := range out.Rows() {
-			softmax(out.F32[t*n:t*n+n], in[0].F32[t*n:t*n+n], empty)
-		}
-	}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.Softmax(out, in[0], empty) }
 	o.diff = func(_ G.Nodes, y, g *G.Node, _ []bool) (G.Nodes, error) {
 		var e parts
 		dx := e.softmaxGrad(y, g)
 		return G.Nodes{dx}, e.err
 	}
 	return apply(o, x)
-}
-
-// softmax is one row's, empty everywhere if all of it is −∞. y may be x.
-func softmax(y, x []float32, empty float32) {
-	top := float32(math.Inf(-1))
-	for _, v := range x {
-		top = max(top, v)
-	}
-	if math.IsInf(float64(top), -1) {
-		fill(y, empty)
-		return
-	}
-	total := 0.0
-	for i, v := range x {
-		e := math.Exp(float64(v) - float64(top))
-		y[i] = float32(e)
-		total += e
-	}
-	for i := range y {
-		y[i] = float32(float64(y[i]) / total)
-	}
 }

@@ -23,11 +23,8 @@ func RepeatColumn(c, like *G.Node) (*G.Node, error) {
 		}
 		return append(dst, in[1]...), nil
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		n := out.Cols()
-		for t, v := range in[0].F32 {
-			fill(out.F32[t*n:t*n+n], v)
-		}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.Copy(out, in[0], kernel.Block(out.Rows(), out.Cols(), out.Cols(), 1).Repeated())
 	}
 	o.diff = func(_ G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 2)
@@ -37,11 +34,4 @@ func RepeatColumn(c, like *G.Node) (*G.Node, error) {
 		return r, err
 	}
 	return apply(o, c, like)
-}
-
-// fill sets every element of x to v.
-func fill(x []float32, v float32) {
-	for i := range x {
-		x[i] = v
-	}
 }

@@ -11,11 +11,8 @@ import (
 //	drow = Σ_t dy[t]
 func RepeatRow(like, row *G.Node) (*G.Node, error) {
 	o := &Op{name: "RepeatRow", infer: rowRule}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		row := in[1].F32
-		for t := range out.Rows() {
-			copy(out.F32[t*len(row):], row)
-		}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.Copy(out, in[1], kernel.Block(out.Rows(), out.Cols(), out.Cols(), 0))
 	}
 	o.diff = func(_ G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 2)

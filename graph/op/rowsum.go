@@ -18,24 +18,10 @@ func RowSum(x *G.Node) (*G.Node, error) {
 		}
 		return append(dst, in[0][0]), nil
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		n := in[0].Cols()
-		for t := range out.F32 {
-			out.F32[t] = sum(in[0].F32[t*n : t*n+n])
-		}
-	}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.Reduce(out, in[0], kernel.Sum) }
 	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
 		dx, err := RepeatColumn(g, in[0])
 		return G.Nodes{dx}, err
 	}
 	return apply(o, x)
-}
-
-// sum is Σ x, taken in float64.
-func sum(x []float32) float32 {
-	s := 0.0
-	for _, v := range x {
-		s += float64(v)
-	}
-	return float32(s)
 }

@@ -28,21 +28,9 @@ func Scores(a, b, bounds *G.Node, heads, window int, scale, outside float32) (*G
 		}
 		return append(dst, in[0][0]*heads, in[0][0]), nil
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		fill(out.F32, outside)
-		a, b := in[0], in[1]
-		perHead(a, in[2], heads, func(h, start, end int) {
-			for t := start; t < end; t++ {
-				row, x := out.F32[(t*heads+h)*out.Cols():], head(a, t, h, heads)
-				first, last := start, end
-				if window > 0 {
-					first, last = max(start, t-window), min(end, t+window+1)
-				}
-				for j := first; j < last; j++ {
-					row[j-start] = scale * dot(x, head(b, j, h, heads))
-				}
-			}
-		})
+	options := kernel.Attention{Heads: heads, Scale: scale, Window: window}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.Scores(out, in[0], in[1], in[2], options, outside)
 	}
 	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 { return 2 * pairs(in[2]) * float64(in[0].Cols()) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
@@ -58,27 +46,4 @@ func Scores(a, b, bounds *G.Node, heads, window int, scale, outside float32) (*G
 		return r, err
 	}
 	return apply(o, a, b, bounds)
-}
-
-// perHead calls f for each head and sequence: rows start to end.
-func perHead(x, bounds kernel.Tensor, heads int, f func(h, start, end int)) {
-	for s := 1; s < len(bounds.I32); s++ {
-		for h := range heads {
-			f(h, int(bounds.I32[s-1]), int(bounds.I32[s]))
-		}
-	}
-}
-
-// head is what row t of x has for head h.
-func head(x kernel.Tensor, t, h, heads int) []float32 {
-	n := x.Cols()
-	return x.F32[t*n+h*(n/heads) : t*n+(h+1)*(n/heads)]
-}
-
-func dot(a, b []float32) float32 {
-	var s float32
-	for i, v := range a {
-		s += v * b[i]
-	}
-	return s
 }

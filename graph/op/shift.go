@@ -11,11 +11,7 @@ import (
 // Shift is y = x + c, element by element.
 func Shift(x *G.Node, c float32) (*G.Node, error) {
 	o := &Op{name: "Shift", attrs: fmt.Sprint(c), infer: sameAs(0), inPlace: []int{0}}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		for i, v := range in[0].F32 {
-			out.F32[i] = v + c
-		}
-	}
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.Shift(out, in[0], c) }
 	o.diff = func(_ G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) { return G.Nodes{g}, nil }
 	return apply(o, x)
 }

@@ -15,7 +15,7 @@ import (
 func Total(x *G.Node) (*G.Node, error) {
 	o := &Op{name: "Total"}
 	o.infer = func(dst tensor.Shape, _ []tensor.Shape) (tensor.Shape, error) { return append(dst, 1), nil }
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { out.F32[0] = sum(in[0].F32) }
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.Reduce(out, in[0], kernel.Sum) }
 	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
 		dx, err := Spread(g, in[0])
 		return G.Nodes{dx}, err
@@ -34,7 +34,9 @@ func Spread(s, like *G.Node) (*G.Node, error) {
 		}
 		return append(dst, in[1]...), nil
 	}
-	o.run = func(_ kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { fill(out.F32, in[0].F32[0]) }
+	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+		k.Copy(out, in[0], kernel.Block(1, len(out.F32), 0, 0).Repeated())
+	}
 	o.diff = func(_ G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {
 		r = make(G.Nodes, 2)
 		if need[0] {

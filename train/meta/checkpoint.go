@@ -23,24 +23,23 @@ type state struct {
 	Support     []float64 `json:"support"`
 }
 
-// point is what an outer step changes before it is done.
+// point is what an outer step changes before it is done, beside the parameters in Prime.before.
 type point struct {
 	dealt     []int
 	sentences int
-	inner     [][]float32
 }
 
-func (p *Prime) mark() point {
-	m := point{sentences: p.state.Sentences, inner: graph.Snapshot(p.inner)}
+func (p *Prime) mark() (point, error) {
+	m := point{sentences: p.state.Sentences}
 	for _, s := range p.streams {
 		m.dealt = append(m.dealt, s.Dealt)
 	}
-	return m
+	return m, p.before.Take()
 }
 
 // rewind undoes an outer step that was cut short.
 func (p *Prime) rewind(m point) {
-	graph.Restore(p.inner, m.inner)
+	p.before.Put()
 	p.state.Sentences = m.sentences
 	for i, s := range p.streams {
 		s.Dealt = m.dealt[i]
@@ -74,23 +73,33 @@ func (p *Prime) save() error {
 	for _, s := range p.streams {
 		p.state.Dealt = append(p.state.Dealt, s.Dealt)
 	}
-	err := train.SaveState(p.Checkpoint, p.state, p.tensors())
+	t, _, _, err := p.tensors()
+	if err != nil {
+		return err
+	}
+	err = train.SaveState(p.Checkpoint, p.state, t)
 	p.saved = time.Now()
 	return err
 }
 
-// tensors are the values of all that is trained, and the optimiser's moments.
-func (p *Prime) tensors() map[string][]float32 {
-	t := map[string][]float32{}
+// tensors are the values of all that is trained, and the optimiser's moments m and v: slices that saving reads and
+// resuming fills.
+func (p *Prime) tensors() (t map[string][]float32, m, v [][]float32, err error) {
+	if err = graph.Fetch(slices.Concat(p.outer, p.inner)); err != nil {
+		return nil, nil, nil, err
+	}
+	if m, v, err = p.opt.Moments(); err != nil {
+		return nil, nil, nil, err
+	}
+	t = map[string][]float32{}
 	for _, q := range p.inner {
 		t["now."+q.Group.String()+"."+q.Name] = q.Data
 	}
 	for i, q := range p.outer {
 		name := q.Group.String() + "." + q.Name
-		t["now."+name] = q.Data
-		t["m."+name], t["v."+name] = p.opt.Moments(i)
+		t["now."+name], t["m."+name], t["v."+name] = q.Data, m[i], v[i]
 	}
-	return t
+	return t, m, v, nil
 }
 
 func (p *Prime) resume() error {
@@ -98,8 +107,12 @@ func (p *Prime) resume() error {
 	if p.Checkpoint == "" {
 		return nil
 	}
+	t, m, v, err := p.tensors()
+	if err != nil {
+		return err
+	}
 	var st state
-	found, err := train.LoadState(p.Checkpoint, &st, p.tensors())
+	found, err := train.LoadState(p.Checkpoint, &st, t)
 	if err != nil || !found {
 		return err
 	}
@@ -107,7 +120,7 @@ func (p *Prime) resume() error {
 		return fmt.Errorf("%s holds the state of a run with other settings, data or parameters: remove it to start anew", p.Checkpoint)
 	}
 	p.state = st
-	p.opt.Resume(st.AdamSteps)
+	p.opt.Resume(m, v, st.AdamSteps)
 	for _, q := range slices.Concat(p.outer, p.inner) {
 		q.Changed()
 	}
@@ -129,6 +142,6 @@ func (p *Prime) fingerprint() string {
 		fmt.Fprintln(h, t.Name)
 		train.HashExamples(h, t.Examples)
 	}
-	fmt.Fprintln(h, len(p.Kernels), p.Params.Precision)
+	fmt.Fprintln(h, len(p.Kernels), p.Params.Precision, train.Where(p.Kernels))
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -134,8 +134,11 @@ type Prime struct {
 	support *graph.Session // gradients of inner
 	encode  *graph.Session // hidden states for the support loop, where all adapters sit on top
 	opt     *train.AdamW
-	grads   *train.Gradients
-	small   *train.Gradients
+	grads   *graph.Vector
+	small   *graph.Vector
+	start   *graph.Vector // of inner, where an outer step starts
+	before  *graph.Vector // of inner, before begin
+	carried *graph.Vector // the head after the first task
 	state   state
 	saved   time.Time
 }

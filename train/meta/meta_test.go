@@ -114,7 +114,13 @@ func plainly(t *testing.T, p *graph.Params, s meta.Settings) {
 	inner := p.Of(graph.Adapter, graph.Head)
 	outer := append(base, p.Adapter...)
 	support, query := graph.NewTrainer(p, ks, inner), graph.NewTrainer(p, ks, outer)
-	opt := train.NewAdamW(outer, s.WeightDecay)
+	opt, err := train.NewAdamW(ks[0], outer, s.WeightDecay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if query.Into, err = graph.NewVector(ks[0], outer); err != nil {
+		t.Fatal(err)
+	}
 	ts := tasks()
 	var streams []*train.Stream
 	for i, task := range ts {
@@ -127,8 +133,11 @@ func plainly(t *testing.T, p *graph.Params, s meta.Settings) {
 		return out
 	}
 	for step := range s.OuterSteps {
-		start := graph.Snapshot(inner)
-		g := train.NewGradients(outer)
+		start, err := graph.Snapshot(inner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		query.Into.Zero()
 		var carried [][]float32
 		for i := range ts {
 			graph.Restore(inner, start)
@@ -149,16 +158,17 @@ func plainly(t *testing.T, p *graph.Params, s meta.Settings) {
 			if _, err := query.Step(ctx, b, graph.MeanWeight(b)); err != nil {
 				t.Fatal(err)
 			}
-			if err := g.Add(query); err != nil {
-				t.Fatal(err)
-			}
 			if i == 0 {
-				carried = graph.Snapshot(p.Head)
+				if carried, err = graph.Snapshot(p.Head); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		graph.Restore(inner, start)
 		graph.Restore(p.Head, carried)
-		opt.Step(ks, g.G, train.Linear(s.OuterLR, step, s.Warmup, s.OuterSteps), g.Clip(ks[0], s.Clip))
+		if err := opt.Step(ks, query.Into, train.Linear(s.OuterLR, step, s.Warmup, s.OuterSteps), s.Clip); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

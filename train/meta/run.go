@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seed-aefebe89/graft/graph"
-	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/train"
 )
 
@@ -18,10 +17,9 @@ func (p *Prime) Run(ctx context.Context) (*Result, error) {
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
-	p.grads = train.NewGradients(p.outer)
-	p.opt = train.NewAdamW(p.outer, p.WeightDecay)
-	if p.Method == MAML {
-		p.small = train.NewGradients(p.inner)
+	defer p.release()
+	if err := p.allocate(); err != nil {
+		return nil, err
 	}
 	p.saved = time.Now()
 	if err := p.resume(); err != nil {
@@ -31,7 +29,10 @@ func (p *Prime) Run(ctx context.Context) (*Result, error) {
 	defer bar.Done()
 	bar.Add(p.state.Step, "")
 	for p.state.Step < p.OuterSteps {
-		before := p.mark()
+		before, err := p.mark()
+		if err != nil {
+			return nil, err
+		}
 		if err := p.step(ctx); err != nil {
 			if ctx.Err() != nil {
 				p.rewind(before)
@@ -56,45 +57,74 @@ func (p *Prime) Run(ctx context.Context) (*Result, error) {
 	if err := p.save(); err != nil {
 		return nil, err
 	}
+	if err := graph.Fetch(slices.Concat(p.outer, p.inner)); err != nil {
+		return nil, err
+	}
 	return &Result{Steps: p.OuterSteps, Trainable: graph.Count(p.outer), Sentences: p.state.Sentences,
 		Query: tenths(p.state.Query), Support: tenths(p.state.Support)}, nil
 }
 
-// step takes one outer step: the sum of the tasks' gradients, by AdamW.
+// step takes one outer step: the sum of the tasks' gradients, by AdamW. Losses are waited for in the end, when a device
+// has everything to do.
 func (p *Prime) step(ctx context.Context) error {
 	p.grads.Zero()
 	p.begin()
-	meta := graph.Snapshot(p.inner)
-	var carried [][]float32
-	query, support := 0.0, 0.0
+	if err := p.start.Take(); err != nil {
+		return err
+	}
+	var query, support []func() (float64, error)
 	tasks := p.sample(p.state.Step)
-	for _, t := range tasks {
-		graph.Restore(p.inner, meta)
+	for i, t := range tasks {
+		p.start.Put()
 		if p.Method == MAML {
-			loss, err := p.adapt(ctx, p.streams[t])
+			losses, err := p.adapt(ctx, p.streams[t])
 			if err != nil {
 				return err
 			}
-			support += loss / float64(len(tasks))
+			support = append(support, losses...)
 		}
 		loss, err := p.ask(ctx, p.streams[t].Next())
 		if err != nil {
 			return err
 		}
-		query += loss / float64(len(tasks))
-		if carried == nil {
-			carried = graph.Snapshot(p.Params.Head)
+		query = append(query, loss)
+		if i == 0 {
+			if err := p.carried.Take(); err != nil {
+				return err
+			}
 		}
 	}
-	graph.Restore(p.inner, meta)
+	p.start.Put()
 	if p.Head == Carry && p.Method == MAML {
-		graph.Restore(p.Params.Head, carried)
+		p.carried.Put()
 	}
-	k := p.Kernels[0]
 	lr := train.Linear(p.OuterLR, p.state.Step, p.Warmup, p.OuterSteps)
-	p.opt.Step(p.Kernels, p.grads.G, lr, p.grads.Clip(k, p.Settings.Clip))
-	p.state.Query, p.state.Support = append(p.state.Query, query), append(p.state.Support, support)
+	if err := p.opt.Step(p.Kernels, p.grads, lr, p.Settings.Clip); err != nil {
+		return err
+	}
+	q, err := mean(query, len(tasks))
+	if err != nil {
+		return err
+	}
+	s, err := mean(support, len(tasks)*p.InnerSteps)
+	if err != nil {
+		return err
+	}
+	p.state.Query, p.state.Support = append(p.state.Query, q), append(p.state.Support, s)
 	return nil
+}
+
+// mean is the sum of losses over n.
+func mean(losses []func() (float64, error), n int) (float64, error) {
+	sum := 0.0
+	for _, wait := range losses {
+		x, err := wait()
+		if err != nil {
+			return 0, err
+		}
+		sum += x
+	}
+	return sum / float64(n), nil
 }
 
 // begin puts head and adapter where an outer step starts from.
@@ -109,6 +139,7 @@ func (p *Prime) begin() {
 	case Zero:
 		for _, h := range p.Params.Head {
 			clear(h.Data)
+			h.Changed()
 		}
 	}
 	if p.Adapter == Fresh {
@@ -131,9 +162,9 @@ func (p *Prime) sample(step int) []int {
 }
 
 // adapt runs the inner loop: S steps of gradient descent on adapter and head, each on a support batch of its own. It
-// returns their mean loss. The encoder stands still, so that with all adapters on top of it the hidden states of all
+// returns what waits for their losses. The encoder stands still, so that with all adapters on top of it the hidden states of all
 // support batches are computed at once.
-func (p *Prime) adapt(ctx context.Context, s *train.Stream) (float64, error) {
+func (p *Prime) adapt(ctx context.Context, s *train.Stream) (losses []func() (float64, error), err error) {
 	batches := make([][]*graph.Sequence, p.InnerSteps)
 	for i := range batches {
 		batches[i] = p.take(s.Next())
@@ -142,7 +173,7 @@ func (p *Prime) adapt(ctx context.Context, s *train.Stream) (float64, error) {
 		all := slices.Concat(batches...)
 		fs, err := p.encode.Features(ctx, all)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		n := 0
 		for _, b := range batches {
@@ -154,41 +185,32 @@ func (p *Prime) adapt(ctx context.Context, s *train.Stream) (float64, error) {
 			}
 		}
 	}
-	total := 0.0
 	for _, b := range batches {
 		w := graph.MeanWeight(b)
 		if w == 0 {
 			continue
 		}
-		loss, err := p.support.Step(ctx, b, w)
-		if err != nil {
-			return 0, err
-		}
 		p.small.Zero()
-		if err := p.small.Add(p.support); err != nil {
-			return 0, err
+		loss, err := p.support.Start(ctx, b, w)
+		if err != nil {
+			return nil, err
 		}
-		for i, q := range p.inner {
-			n := q.Size()
-			p.Kernels[0].AddScaled(kernel.F32(q.Data, n), kernel.F32(p.small.G[i], n), -float32(p.InnerLR))
+		if err := train.Descend(p.Kernels[0], p.small, p.InnerLR); err != nil {
+			return nil, err
 		}
-		total += loss
+		losses = append(losses, loss)
 	}
-	return total / float64(len(batches)), nil
+	return losses, nil
 }
 
-// ask adds the gradients of a query batch at the adapted point.
-func (p *Prime) ask(ctx context.Context, xs []*train.Example) (float64, error) {
+// ask adds the gradients of a query batch at the adapted point. What it returns waits for the loss.
+func (p *Prime) ask(ctx context.Context, xs []*train.Example) (loss func() (float64, error), err error) {
 	b := p.take(xs)
 	w := graph.MeanWeight(b)
 	if w == 0 {
-		return 0, nil
+		return func() (float64, error) { return 0, nil }, nil
 	}
-	loss, err := p.query.Step(ctx, b, w)
-	if err != nil {
-		return 0, err
-	}
-	return loss, p.grads.Add(p.query)
+	return p.query.Start(ctx, b, w)
 }
 
 // take counts the examples of a batch and returns their sequences.

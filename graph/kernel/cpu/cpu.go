@@ -54,7 +54,7 @@ func (k *kernels) Name() string { return "cpu " + k.level.String() }
 
 // Native implements kernel.Kernels.
 func (k *kernels) Native(p kernel.Precision) bool {
-	return p == kernel.Float32 || k.level == AVX512BF16
+	return p == kernel.Float32 || p == kernel.BFloat16 && k.level == AVX512BF16
 }
 
 // alignment is that of a cache line and of the widest vector, in bytes.

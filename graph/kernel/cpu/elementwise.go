@@ -17,8 +17,6 @@ package cpu
 #cgo nocallback graft_add_row
 #cgo noescape graft_mul_row
 #cgo nocallback graft_mul_row
-#cgo noescape graft_copy_columns
-#cgo nocallback graft_copy_columns
 */
 import "C"
 
@@ -52,12 +50,4 @@ func (k *kernels) AddRow(out, x, row kernel.Tensor) {
 // MulRow implements kernel.Kernels.
 func (k *kernels) MulRow(out, x, row kernel.Tensor) {
 	C.graft_mul_row(k.table, C.long(out.Rows()), C.long(out.Cols()), floats(x.F32), floats(row.F32), floats(out.F32))
-}
-
-// CopyColumns implements kernel.Kernels.
-func (k *kernels) CopyColumns(out, x kernel.Tensor, to, from, n int) {
-	if out.Rows() > 0 && n > 0 {
-		C.graft_copy_columns(k.table, C.long(out.Rows()), C.long(n), floats(x.F32[from:]), C.long(x.Cols()),
-			floats(out.F32[to:]), C.long(out.Cols()))
-	}
 }

@@ -41,10 +41,6 @@ static void mul_row(long m, long n, const uf *x, const uf *row, uf *out) {
 	for (long r = 0; r < m; r++) mul(n, x + r * n, row, out + r * n);
 }
 
-static void copy_columns(long m, long n, const uf *x, long ldx, uf *out, long ldout) {
-	for (long r = 0; r < m; r++) memcpy(out + r * ldout, x + r * ldx, n * sizeof *out);
-}
-
 // Four rows at a time, so that the sums are loaded and stored a quarter as often.
 static void column_sum(long m, long n, const uf *x, uf *out) {
 	memset(out, 0, n * sizeof *out);

@@ -36,8 +36,6 @@
 	X(void, add_scaled, (n, x, s, out), long n, IN x, float s, OUT out) \
 	X(void, add_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
 	X(void, mul_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
-	/* n columns of m rows that are ldx and ldout apart */ \
-	X(void, copy_columns, (m, n, x, ldx, out, ldout), long m, long n, IN x, long ldx, OUT out, long ldout) \
 	X(void, column_sum, (m, n, x, out), long m, long n, IN x, OUT out) \
 	X(double, sum_squares, (n, x), long n, IN x) \
 	/* activation counts as kernel.Activation does */ \

@@ -26,7 +26,10 @@ package cpu
 */
 import "C"
 
-import "github.com/seed-aefebe89/graft/graph/kernel"
+import (
+	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/graph/kernel/portable"
+)
 
 // layout is op(b), [k,n], in the strips and blocks that one level's tiles read. In BFloat16 an element of x holds a pair.
 type layout struct {
@@ -38,6 +41,9 @@ type layout struct {
 
 // Bytes implements kernel.Layout.
 func (l *layout) Bytes() int { return 4 * len(l.x) }
+
+// Both implements kernel.Layout.
+func (l *layout) Both() bool { return false }
 
 // Pack implements kernel.Kernels.
 func (k *kernels) Pack(b kernel.Tensor, trans bool, p kernel.Precision, old kernel.Layout) kernel.Layout {
@@ -103,4 +109,9 @@ func (k *kernels) MatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
 	need := C.graft_matmul_scratch(k.table, m, n, depth, transA, transB, flag(l != nil))
 	C.graft_matmul(k.table, m, n, depth, floats(a.F32), transA, floats(b.F32), transB, packed, floats(out.F32),
 		C.float(alpha), floats(o.Bias.F32), flag(o.Accumulate), k.workspace(need))
+}
+
+// BatchMatMul implements kernel.Kernels.
+func (k *kernels) BatchMatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
+	portable.EachMatrix(out, a, b, func(out, a, b kernel.Tensor) { k.MatMul(out, a, b, o) })
 }

@@ -40,6 +40,8 @@ var functions = map[kernel.Function]func(float64) float64{
 	kernel.Softplus:   func(x float64) float64 { return math.Log(1 + math.Exp(x)) },
 	kernel.Not:        func(x float64) float64 { return condition(x == 0) },
 	kernel.IsNaN:      func(x float64) float64 { return condition(x != x) },
+	kernel.Exp:        math.Exp,
+	kernel.InvSqrt:    func(x float64) float64 { return 1 / math.Sqrt(x) },
 }
 
 func condition(b bool) float64 {
@@ -59,7 +61,7 @@ func Map(t *testing.T, open Open) {
 			x = append(x, 0, float32(math.NaN()))
 		case kernel.Softplus, kernel.Sigmoid: // whose references lose digits far from 0
 			x = append(x, special[:8]...)
-		case kernel.Sin, kernel.Cos:
+		case kernel.Sin, kernel.Cos, kernel.Exp:
 			x = append(x, special[:10]...)
 		default:
 			x = append(x, special...)
@@ -145,7 +147,7 @@ func Select(t *testing.T, open Open) {
 	}
 }
 
-// Reduce checks products in float64 and exact extremes of rows, with NaN among them.
+// Reduce checks products and sums in float64 and exact extremes of rows, with NaN among them.
 func Reduce(t *testing.T, open Open) {
 	for i, shape := range matrices {
 		m, n := shape[0], shape[1]
@@ -158,7 +160,7 @@ func Reduce(t *testing.T, open Open) {
 		for _, f := range kernel.Reductions() {
 			want, tol := make([]float64, m), make([]float64, m)
 			for j := range m {
-				acc := float64(x[j*n])
+				acc, magnitude := float64(x[j*n]), math.Abs(float64(x[j*n]))
 				for _, v := range x[j*n+1 : j*n+n] {
 					switch w := float64(v); f {
 					case kernel.Product:
@@ -167,9 +169,15 @@ func Reduce(t *testing.T, open Open) {
 						acc = max(acc, w)
 					case kernel.Least:
 						acc = min(acc, w)
+					case kernel.Sum:
+						acc += w
+						magnitude += math.Abs(w)
 					}
 				}
 				want[j], tol[j] = acc, u*math.Abs(acc)+math.SmallestNonzeroFloat32 // rounded once
+				if f == kernel.Sum {
+					tol[j] += float64(n) * 0x1p-52 * magnitude // n additions in any order, here and there
+				}
 			}
 			got := r.fresh(m, func(k kernel.Kernels, out []float32) { k.Reduce(kernel.F32(out, m), a, f) })
 			if m > 2 {
@@ -179,6 +187,62 @@ func Reduce(t *testing.T, open Open) {
 			within(t, got, want, tol)
 			if t.Failed() {
 				t.Fatal(f, label("shape", m, n))
+			}
+		}
+	}
+}
+
+// Softmax checks rows far from zero, with elements of −∞ and of nothing else, in place too.
+func Softmax(t *testing.T, open Open) {
+	for i, shape := range matrices {
+		m, n := shape[0], shape[1]
+		for _, empty := range []float32{0, float32(math.NaN())} {
+			r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+			x := r.normal(m*n, 5)
+			for row := range m {
+				for j := range n {
+					switch {
+					case row == 1 || row%3 == 0 && j == n/2:
+						x[row*n+j] = float32(math.Inf(-1))
+					case row%2 == 0:
+						x[row*n+j] -= 1e4
+					}
+				}
+			}
+			want, tol := make([]float64, m*n), make([]float64, m*n)
+			for row := range m {
+				top, total := math.Inf(-1), 0.0
+				for _, v := range x[row*n : row*n+n] {
+					top = max(top, float64(v))
+				}
+				for j, v := range x[row*n : row*n+n] {
+					want[row*n+j] = math.Exp(float64(v) - top)
+					total += want[row*n+j]
+				}
+				for j := range n {
+					want[row*n+j] /= total
+					if math.IsInf(top, -1) {
+						want[row*n+j] = float64(empty)
+					}
+					// A rounding each of exponential and quotient, and the smallest number where they vanish.
+					tol[row*n+j] = 3*u*want[row*n+j] + math.SmallestNonzeroFloat32
+				}
+			}
+			a := r.input(x, m, n)
+			for _, got := range [][]float32{
+				r.fresh(m*n, func(k kernel.Kernels, out []float32) { k.Softmax(kernel.F32(out, m, n), a, empty) }),
+				r.from(x, func(k kernel.Kernels, out []float32) { k.Softmax(kernel.F32(out, m, n), kernel.F32(out, m, n), empty) }),
+			} {
+				allNaN(t, got, func(j int) bool { return math.IsNaN(want[j]) })
+				for j := range got {
+					if math.IsNaN(want[j]) {
+						continue
+					}
+					within(t, got[j:j+1], want[j:j+1], tol[j:j+1])
+				}
+			}
+			if t.Failed() {
+				t.Fatal(label("shape", m, n))
 			}
 		}
 	}

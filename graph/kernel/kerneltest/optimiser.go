@@ -16,8 +16,14 @@ func AdamW(t *testing.T, open Open) {
 			{LR: 5e-5, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, GradScale: 0.25, Step: 2},
 			{LR: 0.1, Beta1: 0, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1, GradScale: 1, Step: 10},
 			{LR: 1e-3, Beta1: 0.95, Beta2: 0.999, Eps: 1e-3, GradScale: 128, Step: 1000},
+			{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, GradScale: 2, Step: 3, Clip: kernel.F32([]float32{0.125}, 1)},
 		} {
 			r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+			scale := float64(o.GradScale)
+			if clip := o.Clip.F32; clip != nil {
+				scale *= float64(clip[0])
+				o.Clip = r.input(clip, 1)
+			}
 			p, grad, m, v := r.normal(n, 0.1), r.normal(n, 1e-2), r.normal(n, 1e-2), r.normal(n, 1e-2)
 			for j := range v {
 				v[j] *= v[j]
@@ -33,17 +39,17 @@ func AdamW(t *testing.T, open Open) {
 			want, tol := make([]float64, 3*n), make([]float64, 3*n)
 			beta1, beta2 := float64(o.Beta1), float64(o.Beta2)
 			for j := range n {
-				x, gs := float64(p[j]), float64(grad[j])*float64(o.GradScale)
+				x, gs := float64(p[j]), float64(grad[j])*scale
 				m0, v0 := beta1*float64(m[j]), beta2*float64(v[j])
 				m1, v1 := m0+(1-beta1)*gs, v0+(1-beta2)*gs*gs
 				below := math.Sqrt(v1/(1-math.Pow(beta2, float64(o.Step)))) + float64(o.Eps)
-				scale := float64(o.LR) / (1 - math.Pow(beta1, float64(o.Step))) / below
+				rate := float64(o.LR) / (1 - math.Pow(beta1, float64(o.Step))) / below
 				// 1−β is exact in float32 for β ≥ ½ and 0: two products, the gradient's scaling, and a sum.
 				magnitude := math.Abs(m0) + math.Abs(m1-m0)
 				want[n+j], tol[n+j] = m1, 4*u*magnitude
 				want[2*n+j], tol[2*n+j] = v1, 5*u*v1
-				want[j] = x - float64(o.LR)*float64(o.WeightDecay)*x - scale*m1
-				tol[j] = 3*u*math.Abs(x) + 12*u*scale*magnitude
+				want[j] = x - float64(o.LR)*float64(o.WeightDecay)*x - rate*m1
+				tol[j] = 3*u*math.Abs(x) + 12*u*rate*magnitude
 			}
 			within(t, got, want, tol)
 			if n > 0 {
@@ -89,36 +95,33 @@ func AddScaled(t *testing.T, open Open) {
 	}
 }
 
-// SumSquares checks Σ x² where float32 would overflow or lose small terms, and that it is the same every time.
-func SumSquares(t *testing.T, open Open) {
+// Clip checks the factor for norms whose squares float32 would overflow or lose, on both sides of the limit.
+func Clip(t *testing.T, open Open) {
 	for i, n := range append(lengths, 4097) {
 		for _, deviation := range []float64{1e-20, 1, 1e30} {
 			r := newTrial(t, open, uint64(i)).unaligned(i % 4)
 			x := r.normal(n, deviation)
-			if n > 8 {
-				x[n-3] = 0
-			}
-			a := r.input(x, n)
-			var want float64
+			var squares float64
 			for _, v := range x {
-				want += float64(v) * float64(v)
+				squares += float64(v) * float64(v)
 			}
-			first := r.open().SumSquares(a)
-			// A square of a float32 is exact in float64; n additions in any order, here and there.
-			if diff := math.Abs(first - want); !(diff <= 2*float64(n)*0x1p-53*want) {
-				t.Fatalf("length %d, deviation %g: %g, want %g", n, deviation, first, want)
+			clip := func(limit float32) []float32 {
+				a := r.input(x, n)
+				return r.fresh(1, func(k kernel.Kernels, out []float32) { k.Clip(kernel.F32(out, 1), a, limit) })
 			}
-			k := r.open()
-			for range 2 {
-				if again := k.SumSquares(a); again != first {
-					t.Fatalf("length %d: %g, at first %g", n, again, first)
-				}
+			above := float32(2 * math.Sqrt(squares))
+			exactly(t, clip(above), []float64{1})
+			if n == 0 {
+				continue
 			}
-			if n > 0 {
-				x[n/2] = float32(math.NaN())
-				if got := k.SumSquares(r.input(x, n)); !math.IsNaN(got) {
-					t.Fatalf("length %d: %g with a NaN", n, got)
-				}
+			limit := above / 4
+			// A square of a float32 is exact in float64, n additions in any order are far below the quotient's rounding.
+			want := float64(limit) / math.Sqrt(squares)
+			within(t, clip(limit), []float64{want}, []float64{2 * u * want})
+			x[n/2] = float32(math.NaN())
+			exactly(t, clip(limit), []float64{1})
+			if t.Failed() {
+				t.Fatalf("length %d, deviation %g", n, deviation)
 			}
 		}
 	}

@@ -53,26 +53,3 @@ func Rotary(t *testing.T, open Open) {
 		}
 	}
 }
-
-// CopyColumns checks that some columns are copied and the others stay.
-func CopyColumns(t *testing.T, open Open) {
-	for i, c := range []struct{ rows, from, width, to, out, n int }{
-		{0, 0, 2, 0, 1, 1}, {1, 0, 1, 0, 1, 1}, {3, 2, 7, 0, 5, 5}, {5, 0, 16, 16, 48, 16}, {4, 33, 66, 0, 33, 33}, {2, 1, 4, 3, 9, 0},
-	} {
-		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
-		x, start := r.normal(c.rows*c.width, 1), r.normal(c.rows*c.out, 1)
-		want := wide(start)
-		for row := range c.rows {
-			for k := range c.n {
-				want[row*c.out+c.to+k] = float64(x[row*c.width+c.from+k])
-			}
-		}
-		in := r.input(x, c.rows, c.width)
-		exactly(t, r.from(start, func(k kernel.Kernels, out []float32) {
-			k.CopyColumns(kernel.F32(out, c.rows, c.out), in, c.to, c.from, c.n)
-		}), want)
-		if t.Failed() {
-			t.Fatalf("%+v", c)
-		}
-	}
-}

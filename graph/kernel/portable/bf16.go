@@ -11,6 +11,9 @@ type layout struct {
 // Bytes implements kernel.Layout.
 func (l *layout) Bytes() int { return 2 * len(l.x) }
 
+// Both implements kernel.Layout.
+func (l *layout) Both() bool { return false }
+
 // Pack implements kernel.Kernels: in float32 it returns nil, since MatMul packs what it needs as it goes, and the time
 // that takes is small beside the arithmetic's.
 func (*kernels) Pack(b kernel.Tensor, trans bool, p kernel.Precision, old kernel.Layout) kernel.Layout {

@@ -51,10 +51,3 @@ func (*kernels) MulRow(out, x, row kernel.Tensor) {
 		mul(out.F32[i*n:i*n+n], x.F32[i*n:i*n+n], row.F32)
 	}
 }
-
-// CopyColumns implements kernel.Kernels.
-func (*kernels) CopyColumns(out, x kernel.Tensor, to, from, n int) {
-	for i, w, v := 0, out.Cols(), x.Cols(); i < out.Rows(); i++ {
-		copy(out.F32[i*w+to:i*w+to+n], x.F32[i*v+from:i*v+from+n])
-	}
-}

@@ -34,12 +34,8 @@ func (*kernels) RowsGrad(dx, idx, dy kernel.Tensor) { scatter(dx, idx, dy) }
 
 // scatter adds row i of dy to row index[i] of out, which starts at zero.
 func scatter(out, index, dy kernel.Tensor) {
-	n := out.Cols()
 	clear(out.F32)
-	for i, r := range index.I32 {
-		row := rowOf(out, int(r), n)
-		add(row, row, dy.F32[i*n:i*n+n])
-	}
+	Nodewise{}.AddRows(out, index, dy)
 }
 
 func rowOf(x kernel.Tensor, i, n int) []float32 { return x.F32[i*n : i*n+n] }

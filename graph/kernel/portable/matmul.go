@@ -58,6 +58,22 @@ func (p *kernels) MatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
 	p.multiplyPacked(m, n, k, alpha, x, y, bf16(b, o.TransB), view{out.F32, n, 1})
 }
 
+// BatchMatMul implements kernel.Kernels.
+func (p *kernels) BatchMatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
+	EachMatrix(out, a, b, func(out, a, b kernel.Tensor) { p.MatMul(out, a, b, o) })
+}
+
+// EachMatrix calls multiply for the matrices of three operands of three dimensions.
+func EachMatrix(out, a, b kernel.Tensor, multiply func(out, a, b kernel.Tensor)) {
+	at := func(x kernel.Tensor, i int) kernel.Tensor {
+		n := x.Shape[1] * x.Shape[2]
+		return kernel.F32(x.F32[i*n:i*n+n], x.Shape[1:]...)
+	}
+	for i := range out.Shape[0] {
+		multiply(at(out, i), at(a, i), at(b, i))
+	}
+}
+
 // multiply adds alpha·a[m,k]·b[k,n] to c, whose columns are adjacent.
 func (p *kernels) multiply(m, n, k int, alpha float32, a, b, c view) {
 	p.multiplyPacked(m, n, k, alpha, a, b, nil, c)

@@ -6,8 +6,8 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// Nodewise are those kernels that only networks run node by node need. The processors' own kernels share them: such
-// networks spend their time in products.
+// Nodewise are those kernels that only networks run node by node and derivatives of higher order need, and those that do
+// nothing but move elements. The processors' own kernels share them: networks spend their time in products.
 type Nodewise struct{}
 
 var functions = map[kernel.Function]func(float64) float64{
@@ -19,6 +19,8 @@ var functions = map[kernel.Function]func(float64) float64{
 	kernel.Softplus:   func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) },
 	kernel.Not:        func(x float64) float64 { return truth(x == 0) },
 	kernel.IsNaN:      func(x float64) float64 { return truth(math.IsNaN(x)) },
+	kernel.Exp:        math.Exp,
+	kernel.InvSqrt:    func(x float64) float64 { return 1 / math.Sqrt(x) },
 }
 
 func truth(b bool) float64 {
@@ -86,14 +88,18 @@ func (Nodewise) Select(out, c, a, b kernel.Tensor) {
 
 // Reduce implements kernel.Kernels.
 func (Nodewise) Reduce(out, x kernel.Tensor, f kernel.Reduction) {
-	n := x.Cols()
-	for i := range out.F32 {
+	m := len(out.F32)
+	if m == 0 {
+		return
+	}
+	n := len(x.F32) / m
+	for i := range m {
 		out.F32[i] = reduce(x.F32[i*n:i*n+n], f)
 	}
 }
 
 func reduce(row []float32, f kernel.Reduction) float32 {
-	acc := [...]float64{kernel.Product: 1, kernel.Greatest: math.Inf(-1), kernel.Least: math.Inf(1)}[f]
+	acc := [...]float64{kernel.Product: 1, kernel.Greatest: math.Inf(-1), kernel.Least: math.Inf(1), kernel.Sum: 0}[f]
 	for _, v := range row {
 		switch x := float64(v); f {
 		case kernel.Product:
@@ -102,7 +108,38 @@ func reduce(row []float32, f kernel.Reduction) float32 {
 			acc = max(acc, x)
 		case kernel.Least:
 			acc = min(acc, x)
+		case kernel.Sum:
+			acc += x
 		}
 	}
 	return float32(acc)
+}
+
+// Softmax implements kernel.Kernels.
+func (Nodewise) Softmax(out, x kernel.Tensor, empty float32) {
+	n := out.Cols()
+	for t := range out.Rows() {
+		softmaxOr(out.F32[t*n:t*n+n], x.F32[t*n:t*n+n], empty)
+	}
+}
+
+// softmaxOr is one row's softmax, empty everywhere if all of it is −∞. y may be x.
+func softmaxOr(y, x []float32, empty float32) {
+	top := float32(math.Inf(-1))
+	for _, v := range x {
+		top = max(top, v)
+	}
+	if math.IsInf(float64(top), -1) {
+		fill(y, empty)
+		return
+	}
+	total := 0.0
+	for i, v := range x {
+		e := math.Exp(float64(v) - float64(top))
+		y[i] = float32(e)
+		total += e
+	}
+	for i := range y {
+		y[i] = float32(float64(y[i]) / total)
+	}
 }
