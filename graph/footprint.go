@@ -15,6 +15,10 @@ type Footprint struct {
 	Adapter int `json:"adapter"` // parameters of adapter and head
 	Threads int `json:"threads"`
 	Arena   int `json:"arena"` // intermediate values and gradients of all threads and sessions, and what shards leave
+	// Resident is what base weights take on a device with memory of its own, where Packed is what their layouts take there;
+	// the adapter is there too, and Arena has what is fed. Device tells that there is such a device.
+	Resident int  `json:"resident,omitempty"`
+	Device   bool `json:"device,omitempty"`
 }
 
 // FootprintOf is what sessions of the parameters take at the capacities that they have or that were reserved. Nothing
@@ -38,6 +42,10 @@ func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
 				used[q] = true
 			}
 		}
+		if s.memory != nil {
+			s.resident(&f, packs)
+			continue
+		}
 		for _, u := range s.packs {
 			if packs[u] {
 				continue
@@ -56,6 +64,33 @@ func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
 		}
 	}
 	return f, nil
+}
+
+// resident adds what the session's plan needs of the base's weights on a device, beside packs, and what it feeds.
+func (s *Session) resident(f *Footprint, seen map[packing]bool) {
+	f.Device = true
+	wanted := map[*Param]bool{}
+	for _, u := range s.packs {
+		wanted[u.param] = true
+	}
+	for _, n := range s.plan.Leaves() {
+		p := s.net.leaves[n]
+		if p == nil {
+			f.Arena += 4 * n.Shape().TotalSize()
+			continue
+		}
+		if p.Group != Base {
+			continue
+		}
+		if s.params.Precision != kernel.Float32 && wanted[p] && !seen[packing{p, true}] {
+			seen[packing{p, true}] = true
+			f.Packed += s.params.Precision.Bytes() * p.Size()
+		}
+		if whole := (packing{p, false}); !s.packedOnly(p, n, wanted[p]) && !seen[whole] {
+			seen[whole] = true
+			f.Resident += 4 * spaced(p.Size())
+		}
+	}
 }
 
 // mapped tells whether a base weight is a view of the model's file.

@@ -3,6 +3,8 @@ package graph
 import (
 	"fmt"
 
+	G "gorgonia.org/gorgonia"
+
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
@@ -18,7 +20,7 @@ func (s *Session) settle() error {
 		p := s.net.leaves[n]
 		switch {
 		case p == nil:
-		case s.memory != nil && s.params.Precision != kernel.Float32 && len(wanted[p]) > 0 && !p.thawed && s.plan.PackedOnly(n):
+		case s.packedOnly(p, n, len(wanted[p]) > 0):
 			packed = append(packed, p)
 		default:
 			whole = append(whole, p)
@@ -35,6 +37,11 @@ func (s *Session) settle() error {
 	}
 	s.moves = s.movesNow()
 	return nil
+}
+
+// packedOnly tells whether a device keeps nothing but layouts of a parameter, of which the plan's products want some.
+func (s *Session) packedOnly(p *Param, n *G.Node, wanted bool) bool {
+	return s.memory != nil && s.params.Precision != kernel.Float32 && wanted && !p.thawed && s.plan.PackedOnly(n)
 }
 
 // movesNow is how often the plan's parameters were given other memory.

@@ -131,11 +131,39 @@ func TestResumeOnADeviceGivesTheSameBits(t *testing.T) {
 	}
 }
 
+// What is told ahead is what a run takes of the device, but for the rounding of each piece of memory to whole pages and
+// for one matrix at a time that is laid out.
+func TestTheDevicesMemoryIsToldAhead(t *testing.T) {
+	k := newTask(t)
+	for _, precision := range []kernel.Precision{kernel.Float32, kernel.TensorFloat32, kernel.BFloat16} {
+		p, d := k.params(t, lora), aDevice(t)
+		p.Precision = precision
+		s := settings
+		s.Epochs, s.LRs = 1, []float64{1e-3}
+		f := k.fineTune(p, s, "")
+		f.Kernels = []kernel.Kernels{d}
+		told, err := f.Footprint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		pieces, largest := 2*len(p.Of(graph.Base, graph.Adapter, graph.Head))+20, 0
+		for _, q := range p.Base {
+			largest = max(largest, 4*q.Size())
+		}
+		if need := told.OnDevice(); d.Peak > need+4096*pieces+largest || need > d.Peak {
+			t.Errorf("%v: %d bytes told, %d taken", precision, need, d.Peak)
+		}
+	}
+}
+
 // A device that fails ends the run with its error, and one that is too small does before the first step.
 func TestADeviceThatFailsIsAnError(t *testing.T) {
 	k := newTask(t)
 	for want, d := range map[string]*kerneltest.Device{
-		"launch 2000 failed": aDevice(t), "are free": kerneltest.NewDevice(t, portable.New(), 1<<17),
+		"launch 2000 failed": aDevice(t), "and this needs 0.5 MB": kerneltest.NewDevice(t, portable.New(), 1<<17),
 	} {
 		d.FailAt = 2000
 		f := k.fineTune(k.params(t, lora), settings, "")

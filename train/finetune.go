@@ -162,9 +162,9 @@ func (f *FineTune) epoch(ctx context.Context, bar *progress.Bar, lr float64, ste
 	st := &f.state
 	order, total := f.order(st.Epoch), f.Epochs*steps
 	warmup := int(f.Warmup * float64(total))
-	sum := Losses{Late: onDevice(f.Kernels)}
+	sum := losses{late: onDevice(f.Kernels)}
 	defer func() {
-		rest, late := sum.Rest()
+		rest, late := sum.rest()
 		if st.Loss += rest; err == nil {
 			err = late
 		}
@@ -177,19 +177,19 @@ func (f *FineTune) epoch(ctx context.Context, bar *progress.Bar, lr float64, ste
 		if err != nil {
 			return err
 		}
-		known, err := sum.Next(loss)
+		known, err := sum.next(loss)
 		if err != nil {
 			return err
 		}
 		st.Loss += known
 		st.Steps++
 		text := ""
-		if n := st.Step + 1 - sum.Open(); n > 0 {
+		if n := st.Step + 1 - sum.open(); n > 0 {
 			text = fmt.Sprintf("loss %.3f", st.Loss/float64(n))
 		}
 		bar.Add(1, text)
 		if f.due() && st.Step+1 < steps {
-			rest, err := sum.Rest()
+			rest, err := sum.rest()
 			if err != nil {
 				return err
 			}

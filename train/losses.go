@@ -2,26 +2,26 @@ package train
 
 import "github.com/seed-aefebe89/graft/graph/kernel"
 
-// Losses waits for the losses of steps in their order. Late waits for each when the next step has been asked for, so that
+// losses waits for the losses of steps in their order. Late, it waits for each when the next step has been asked for, so that
 // a device is never idle because of it.
-type Losses struct {
-	Late bool
+type losses struct {
+	late bool
 	wait func() (float64, error)
 }
 
-// Next takes what waits for a step's loss, and returns the losses that are known by it: this one, or where it is late the
+// next takes what waits for a step's loss, and returns the losses that are known by it: this one, or where it is late the
 // one before.
-func (l *Losses) Next(wait func() (float64, error)) (float64, error) {
-	known, err := l.Rest()
+func (l *losses) next(wait func() (float64, error)) (float64, error) {
+	known, err := l.rest()
 	l.wait = wait
-	if err != nil || l.Late {
+	if err != nil || l.late {
 		return known, err
 	}
-	return l.Rest()
+	return l.rest()
 }
 
-// Rest waits for the loss that is not known yet, if there is one.
-func (l *Losses) Rest() (float64, error) {
+// rest waits for the loss that is not known yet, if there is one.
+func (l *losses) rest() (float64, error) {
 	if l.wait == nil {
 		return 0, nil
 	}
@@ -30,8 +30,8 @@ func (l *Losses) Rest() (float64, error) {
 	return wait()
 }
 
-// Open is the number of losses that are not known yet.
-func (l *Losses) Open() int {
+// open is the number of losses that are not known yet.
+func (l *losses) open() int {
 	if l.wait == nil {
 		return 0
 	}

@@ -14,7 +14,11 @@ func (f *FineTune) Footprint() (*Footprint, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	onFeatures := f.choose()
+	return f.footprint(f.choose())
+}
+
+// footprint is Footprint once it is chosen what is trained.
+func (f *FineTune) footprint(onFeatures bool) (*Footprint, error) {
 	sessions := []*graph.Session{f.session, f.tagger.session}
 	r := &Footprint{Trained: graph.Count(f.params), Gradients: GradientBytes(f.params), Optimiser: OptimiserBytes(f.params),
 		Copies: 2 * 4 * graph.Count(f.params)}
@@ -30,7 +34,17 @@ func (f *FineTune) Footprint() (*Footprint, error) {
 // prepare chooses what is trained and makes the sessions; where all of it sits on top of the encoder, the examples'
 // hidden states are computed here, once.
 func (f *FineTune) prepare(ctx context.Context) (onFeatures bool, err error) {
-	if onFeatures = f.choose(); onFeatures {
+	onFeatures = f.choose()
+	if onDevice(f.Kernels) {
+		told, err := f.footprint(onFeatures)
+		if err == nil {
+			err = told.Fits(f.Kernels[0])
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	if onFeatures {
 		bar := f.Progress.Start("hidden states", len(f.Train)+len(f.Dev))
 		defer bar.Done()
 		s := f.hidden()

@@ -90,6 +90,7 @@ processes of its own in turn with ours, on the same sizes, lengths and threads.`
 	f.MarkHidden("solo")
 	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
+	deviceFlag(f, &o.Device)
 	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)
 	c.MarkFlagsOneRequired("model", "random")
@@ -105,7 +106,7 @@ func solo(ctx context.Context, o app.BenchOptions) (float64, error) {
 	}
 	c := exec.CommandContext(ctx, self, "bench", "--solo", "--model", o.Model, "--methods", strings.Join(o.Methods, ","),
 		"--tokens", fmt.Sprint(o.Tokens), "--length", fmt.Sprint(o.Length), "--lengths", o.Lengths, "--batch", fmt.Sprint(o.Batch),
-		"--batches", fmt.Sprint(o.Batches), "--threads", fmt.Sprint(o.Threads), "--precision", o.Precision,
+		"--batches", fmt.Sprint(o.Batches), "--threads", fmt.Sprint(o.Threads), "--precision", o.Precision, "--device", o.Device.Name,
 		"--json", "-", "--quiet")
 	c.Stderr = os.Stderr
 	out, err := c.Output()

@@ -73,6 +73,7 @@ func evalCommand() *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
+	deviceFlag(f, &o.Device)
 	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)
 	required(c, "delta", "test")

@@ -17,8 +17,12 @@ func threadsFlag(f *pflag.FlagSet, n *int) {
 	f.IntVar(n, "threads", 0, "threads; 0 means one for each processor")
 }
 
+func deviceFlag(f *pflag.FlagSet, d *app.Device) {
+	f.StringVar(&d.Name, "device", "cpu", "where graft's own engine computes: cpu, gpu, or auto (the GPU where there is one)")
+}
+
 func precisionFlag(f *pflag.FlagSet, precision *string) {
-	f.StringVar(precision, "precision", "f32", "precision of graft's products with the encoder's weights: f32, bf16, or auto (bf16 where the CPU multiplies it)")
+	f.StringVar(precision, "precision", "f32", "precision of graft's products with the encoder's weights: f32, tf32 (on a GPU), bf16, or auto (bf16 where the device multiplies it)")
 }
 
 func quietFlag(f *pflag.FlagSet, quiet *bool) {

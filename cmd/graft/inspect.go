@@ -19,6 +19,7 @@ func inspectCommand() *cobra.Command {
 	var asJSON, places, check bool
 	var svg, dot string
 	var o app.CheckOptions
+	var device app.Device
 	c := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "Show what graft sees in a model: layers, places for adapters, what each method would add",
@@ -44,6 +45,19 @@ Graphviz. The file - is standard output.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if svg != "" || dot != "" {
 				return draw(c.OutOrStdout(), args[0], svg, dot)
+			}
+			if device.Name != "" {
+				r, err := app.InspectDevice(c.Context(), args[0], device, func(format string, args ...any) {
+					fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
+				})
+				if r == nil {
+					return err
+				}
+				show := printDevice
+				if asJSON {
+					show = func(w io.Writer, r *app.DeviceRun) error { return printJSON(w, r) }
+				}
+				return errors.Join(show(c.OutOrStdout(), r), err)
 			}
 			if check {
 				r, err := app.RunCheck(c.Context(), args[0], o)
@@ -75,6 +89,7 @@ Graphviz. The file - is standard output.`,
 	f.BoolVar(&o.Gradients, "gradients", false, "with --check: gradients beside finite differences")
 	f.BoolVar(&o.Export, "export-check", false, "with --check: an exported delta in onnxruntime")
 	f.IntVar(&o.Threads, "threads", 0, "with --check: threads, 0 for one for each processor")
+	f.StringVar(&device.Name, "device", "", "take a training step on cpu, gpu or auto, and list the operators that ran there or what failed")
 	f.StringVar(&svg, "svg", "", "draw the encoder into this SVG file")
 	f.StringVar(&dot, "dot", "", "draw the encoder into this file for Graphviz")
 	for _, other := range []string{"json", "check"} {
@@ -82,7 +97,20 @@ Graphviz. The file - is standard output.`,
 		c.MarkFlagsMutuallyExclusive(other, "dot")
 	}
 	c.MarkFlagsMutuallyExclusive("check", "places")
+	c.MarkFlagsMutuallyExclusive("check", "device")
 	return c
+}
+
+// printDevice writes what a training step came to on a device.
+func printDevice(out io.Writer, r *app.DeviceRun) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "device\t%s\n", r.Device)
+	if r.TotalMB > 0 {
+		fmt.Fprintf(w, "memory\t%.0f of %.0f MB free\n", r.FreeMB, r.TotalMB)
+	}
+	fmt.Fprintf(w, "runs there\t%s\n", strings.Join(r.Operators, ", "))
+	fmt.Fprintf(w, "does not\t%s\n", or(r.Fails, "nothing"))
+	return w.Flush()
 }
 
 // draw writes pictures of a model to files, "-" being out.

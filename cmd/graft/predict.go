@@ -16,6 +16,7 @@ import (
 func predictCommand() *cobra.Command {
 	var place app.Place
 	var threads int
+	var device app.Device
 	var engine, precision string
 	var asJSON bool
 	c := &cobra.Command{
@@ -29,7 +30,8 @@ each text gives a line in the shape of Hugging Face's token-classification pipel
 			if engine != "ort" && engine != "graph" {
 				return fmt.Errorf("--engine can be ort or graph, not %q", engine)
 			}
-			p, err := app.OpenPredictor(place, engine == "ort", threads, precision)
+			p, err := app.OpenPredictor(place, engine == "ort", threads, device, precision,
+				func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) })
 			if err != nil {
 				return err
 			}
@@ -48,6 +50,7 @@ each text gives a line in the shape of Hugging Face's token-classification pipel
 	f.StringVar(&engine, "engine", "ort", "where to run: ort, or graph")
 	f.BoolVar(&asJSON, "json", false, "write a line of JSON for each text")
 	threadsFlag(f, &threads)
+	deviceFlag(f, &device)
 	precisionFlag(f, &precision)
 	required(c, "delta")
 	return c

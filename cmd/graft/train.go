@@ -69,6 +69,7 @@ the same command is given again.`,
 	memoryFlags(f, &o.Memory, &dryRun)
 	profileFlag(f, &profile)
 	threadsFlag(f, &o.Threads)
+	deviceFlag(f, &o.Device)
 	precisionFlag(f, &o.Precision)
 	quietFlag(f, &quiet)
 	required(c, "model", "train", "dev", "out")

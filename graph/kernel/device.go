@@ -30,7 +30,8 @@ type Memory interface {
 type Recorder interface {
 	Memory
 	// Record takes down what f asks of the Kernels, without doing it. The operands' addresses, shapes and options are
-	// part of the recording; their elements are not. f calls no method of Memory.
+	// part of the recording; their elements are not. f calls no method of Memory, and may be called more
+	// than once.
 	Record(f func()) (Recording, error)
 }
 

@@ -25,6 +25,14 @@ func (p Precision) String() string {
 	return precisionNames[p]
 }
 
+// Bytes is the size of an element of a packed matrix.
+func (p Precision) Bytes() int {
+	if p == BFloat16 {
+		return 2
+	}
+	return 4
+}
+
 // PrecisionAuto is the name that ParsePrecision resolves by what a device has.
 const PrecisionAuto = "auto"
 

@@ -73,12 +73,6 @@ func Threads(n int) []kernel.Kernels {
 	return ks
 }
 
-// setPrecision sets the precision of products with the base's matrices by its name: f32 (or nothing), bf16 or auto.
-func setPrecision(p *graph.Params, name string, k kernel.Kernels) (err error) {
-	p.Precision, err = kernel.ParsePrecision(name, k)
-	return err
-}
-
 // ReadDelta reads a delta for the base and refuses one that was made for another.
 func (b *Base) ReadDelta(dir string) (*export.Delta, error) {
 	d, err := export.ReadDelta(dir, b.Model, b.Places)
@@ -125,17 +119,19 @@ func deltaOf(p *graph.Params, name string, labels []string) *export.Delta {
 	return d
 }
 
-// setEngine sets how training trades memory, precision and time.
-func setEngine(p *graph.Params, precision string, m graph.Memory, k kernel.Kernels) error {
-	if m.Unpacked && precision == "auto" {
-		precision = "f32"
+// setEngine sets how training trades memory, precision and time, and opens the device.
+func setEngine(p *graph.Params, d Device, threads int, precision string, m graph.Memory, say func(string, ...any)) ([]kernel.Kernels, error) {
+	if m.Unpacked && precision == kernel.PrecisionAuto {
+		precision = kernel.Float32.String()
 	}
-	if err := setPrecision(p, precision, k); err != nil {
-		return err
+	ks, prec, err := d.engine(threads, precision, say)
+	if err != nil {
+		return nil, err
 	}
-	if m.Unpacked && p.Precision != kernel.Float32 {
-		return fmt.Errorf("products in %v need packed copies of the weights: use --precision f32 with --low-memory", p.Precision)
+	if p.Precision = prec; m.Unpacked && p.Precision != kernel.Float32 {
+		closeKernels(ks)
+		return nil, fmt.Errorf("products in %v need packed copies of the weights: use --precision f32 with --low-memory", p.Precision)
 	}
 	p.Memory = m
-	return nil
+	return ks, nil
 }

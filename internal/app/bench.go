@@ -23,6 +23,7 @@ type BenchOptions struct {
 	// Precision is that of our products with the encoder's weights: f32 (or empty), bf16 or auto. Peers that know --bf16
 	// are asked for it too.
 	Precision string
+	Device    Device   // of our rows
 	Runs      int      // of each thing, after one that warms up
 	Methods   []string // the rows, by BenchKeys; none means all
 
@@ -89,6 +90,7 @@ type bench struct {
 
 	peaks, triads []float64
 	arrays        []triad
+	probe         *probe // where a device has memory of its own
 }
 
 // Bench measures onnxruntime's forward pass, and graft's forward pass and steps of training, on the same tokens with
@@ -115,9 +117,13 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	defer m.Close()
-	b := &bench{BenchOptions: o, base: &Base{Model: m, Places: graph.Places(m.Encoder)}, ks: Threads(o.Threads)}
-	if b.prec, err = kernel.ParsePrecision(o.Precision, b.ks[0]); err != nil {
+	b := &bench{BenchOptions: o, base: &Base{Model: m, Places: graph.Places(m.Encoder)}}
+	if b.ks, b.prec, err = o.Device.engine(o.Threads, o.Precision, o.Progress.Printf); err != nil {
 		return nil, err
+	}
+	defer closeKernels(b.ks)
+	if o.Scaling && !onHost(b.ks) {
+		return nil, fmt.Errorf("the scaling over threads is the CPU's, and this runs on %s", b.ks[0].Name())
 	}
 	if b.load, err = b.newLoad(); err != nil {
 		return nil, err
@@ -159,7 +165,15 @@ func (o *BenchOptions) check(rows []benchRow) error {
 func (b *bench) all(ctx context.Context, rows []benchRow, res *BenchResult) error {
 	bar := b.Progress.Start("measuring", len(rows))
 	defer bar.Done()
-	b.arrays = newTriads(len(b.ks))
+	if onHost(b.ks) {
+		b.arrays = newTriads(len(b.ks))
+	} else {
+		var err error
+		if b.probe, err = newProbe(b.ks[0], b.prec); err != nil {
+			return err
+		}
+		defer b.probe.close()
+	}
 	others := watchOthers()
 	if slices.ContainsFunc(rows, func(r benchRow) bool { return r.key == runtimeKey }) {
 		var err error
@@ -208,7 +222,10 @@ func (b *bench) measure(ctx context.Context, r benchRow) ([]BenchRow, error) {
 			&benchSeries{row: BenchRow{Key: r.key + "/busy", Name: r.name + ", busy neighbour", Threads: len(b.ks)}, x: x, busy: true})
 	}
 	for i := range b.Runs + 1 { // the first warms up
-		p, g := peak(b.ks, b.prec), bandwidth(b.ks, b.arrays)
+		p, g, err := b.rates()
+		if err != nil {
+			return nil, err
+		}
 		if i > 0 {
 			peaks, b.triads = append(peaks, p), append(b.triads, g)
 		}

@@ -63,8 +63,8 @@ func (b *bench) openMeta(ks []kernel.Kernels) (*running, error) {
 			}
 			return cmp.Or(failed, errEnough)
 		}
-		return nil
+		return settled(ks)
 	}
-	r.close = func() { stop(); cancel(errEnough) }
+	r.close = func() { stop(); cancel(errEnough); giveBack(p) }
 	return r, nil
 }

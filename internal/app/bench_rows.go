@@ -135,7 +135,7 @@ func (b *bench) each(f func(ctx context.Context, seqs []*graph.Sequence) error) 
 				return err
 			}
 		}
-		return nil
+		return settled(b.ks)
 	}
 }
 
@@ -160,7 +160,7 @@ func (b *bench) openForward(ks []kernel.Kernels) (*running, error) {
 		_, err := s.Features(ctx, seqs)
 		return err
 	})
-	return &running{run, len(b.load.ours), b.load.tokens, forwardWork(b.base.Model, b.load.seqs), func() {}}, nil
+	return &running{run, len(b.load.ours), b.load.tokens, forwardWork(b.base.Model, b.load.seqs), func() { giveBack(p, s) }}, nil
 }
 
 // openStep is a step of training through the encoder: forward, the mean loss over all tokens, backward, AdamW.
@@ -177,11 +177,15 @@ func (b *bench) openStep(ks []kernel.Kernels, m peft.Method, base bool) (*runnin
 		}
 		params = append(params, weights...)
 	}
-	step, err := optimise(graph.NewTrainer(p, ks, params), params, ks)
+	s := graph.NewTrainer(p, ks, params)
+	step, free, err := optimise(s, params, ks)
 	if err != nil {
 		return nil, err
 	}
-	return &running{b.each(step), len(b.load.ours), b.load.tokens, stepWork(b.base.Model, m, base, b.load.seqs), func() {}}, nil
+	return &running{b.each(step), len(b.load.ours), b.load.tokens, stepWork(b.base.Model, m, base, b.load.seqs), func() {
+		free()
+		giveBack(p, s)
+	}}, nil
 }
 
 // openStored is a step of a top adapter on hidden states that were computed before: what training takes from the second
@@ -194,7 +198,8 @@ func (b *bench) openStored(ks []kernel.Kernels) (*running, error) {
 	stored := map[*graph.Sequence]*graph.Sequence{} // by those without, filled in as they come: in the run that warms up
 	encoder := graph.NewEncoder(p, ks)
 	params := p.Of(graph.Adapter, graph.Head)
-	step, err := optimise(graph.NewTopTrainer(p, ks, params), params, ks)
+	s := graph.NewTopTrainer(p, ks, params)
+	step, free, err := optimise(s, params, ks)
 	if err != nil {
 		return nil, err
 	}
@@ -216,23 +221,32 @@ func (b *bench) openStored(ks []kernel.Kernels) (*running, error) {
 		}
 		return step(ctx, with)
 	})
-	return &running{run, len(b.load.ours), b.load.tokens, storedWork(b.base.Model, b.top(), b.load.seqs), func() {}}, nil
+	return &running{run, len(b.load.ours), b.load.tokens, storedWork(b.base.Model, b.top(), b.load.seqs), func() {
+		free()
+		giveBack(p, s, encoder)
+	}}, nil
 }
 
-// optimise is a step as train takes it, with its defaults.
-func optimise(s *graph.Session, params []*graph.Param, ks []kernel.Kernels) (func(context.Context, []*graph.Sequence) error, error) {
+// optimise is a step as train takes it, with its defaults. free gives back what it has of a device.
+func optimise(s *graph.Session, params []*graph.Param, ks []kernel.Kernels) (
+	step func(context.Context, []*graph.Sequence) error, free func(), err error) {
 	opt, err := train.NewAdamW(ks[0], params, 0.01)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Into, err = graph.NewVector(ks[0], params); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func(ctx context.Context, seqs []*graph.Sequence) error {
+	step = func(ctx context.Context, seqs []*graph.Sequence) error {
 		s.Into.Zero()
 		if _, err := s.Start(ctx, seqs, graph.MeanWeight(seqs)); err != nil {
 			return err
 		}
 		return opt.Step(ks, s.Into, 1e-3, 1)
-	}, nil
+	}
+	free = func() {
+		opt.Release()
+		s.Into.Release()
+	}
+	return step, free, nil
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -24,7 +23,8 @@ type EvalOptions struct {
 	Runtime   bool   // run in onnxruntime
 	Setting   string // what the row of a table is called, for reports
 	Threads   int
-	Precision string // of the graph's products with the encoder's weights: f32 (or empty), bf16 or auto
+	Device    Device // of the graph
+	Precision string // of the graph's products with the encoder's weights: f32 (or empty), tf32, bf16 or auto
 	Progress  *progress.Reporter
 }
 
@@ -44,8 +44,19 @@ type EvalResult struct {
 	Precision string          `json:"precision,omitempty"` // of the graph's products with the encoder's weights
 }
 
-// errPrecision is returned where a precision is asked of onnxruntime.
-var errPrecision = errors.New("a precision is that of graft's own engine, and this runs in onnxruntime: leave it out, or ask for the engine graph")
+// runtimeAlone returns an error where a device or a precision is asked of onnxruntime.
+func runtimeAlone(d Device, precision string) error {
+	what := ""
+	switch {
+	case precision != "" && precision != kernel.Float32.String():
+		what = "precision"
+	case d.Name != "" && d.Name != "cpu":
+		what = "device"
+	default:
+		return nil
+	}
+	return fmt.Errorf("a %s is that of graft's own engine, and this runs in onnxruntime: leave it out, or ask for the engine graph", what)
+}
 
 // F1 is the score of the evaluation: that of the graph, or of onnxruntime where only that ran.
 func (r *EvalResult) F1() float64 {
@@ -57,8 +68,10 @@ func (r *EvalResult) F1() float64 {
 
 // Eval labels the test sentences and scores them, in the graph, in onnxruntime, or in both.
 func Eval(ctx context.Context, o EvalOptions) (*EvalResult, error) {
-	if !o.Graph && o.Precision != "" && o.Precision != kernel.Float32.String() {
-		return nil, errPrecision
+	if !o.Graph {
+		if err := runtimeAlone(o.Device, o.Precision); err != nil {
+			return nil, err
+		}
 	}
 	t, err := OpenTask(o.Place)
 	if err != nil {
@@ -134,10 +147,12 @@ func (t *Task) graphTags(ctx context.Context, enc *train.Encoder, xs []*train.Ex
 	if err != nil {
 		return nil, "", err
 	}
-	ks := Threads(o.Threads)
-	if err := setPrecision(p, o.Precision, ks[0]); err != nil {
+	ks, prec, err := o.Device.engine(o.Threads, o.Precision, o.Progress.Printf)
+	if err != nil {
 		return nil, "", err
 	}
+	defer closeKernels(ks)
+	p.Precision = prec
 	bar := o.Progress.Start("evaluating in the graph", len(xs))
 	defer bar.Done()
 	tags, err = train.NewTagger(enc, p, ks).Tags(ctx, xs, bar)

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/seed-aefebe89/graft/graph"
-	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/internal/entity"
 	"github.com/seed-aefebe89/graft/tokenize"
 )
@@ -18,10 +17,12 @@ type Predictor struct {
 }
 
 // OpenPredictor opens a base with a delta for predictions, in onnxruntime or in the graph, there with products of a
-// precision: f32 (or empty), bf16 or auto.
-func OpenPredictor(p Place, runtime bool, threads int, precision string) (*Predictor, error) {
-	if runtime && precision != "" && precision != kernel.Float32.String() {
-		return nil, errPrecision
+// precision: f32 (or empty), tf32, bf16 or auto. say tells why the device auto is the CPU.
+func OpenPredictor(p Place, runtime bool, threads int, d Device, precision string, say func(string, ...any)) (*Predictor, error) {
+	if runtime {
+		if err := runtimeAlone(d, precision); err != nil {
+			return nil, err
+		}
 	}
 	t, err := OpenTask(p)
 	if err != nil {
@@ -31,7 +32,7 @@ func OpenPredictor(p Place, runtime bool, threads int, precision string) (*Predi
 	if runtime {
 		err = x.inRuntime(threads)
 	} else {
-		err = x.inGraph(threads, precision)
+		err = x.inGraph(threads, d, precision, say)
 	}
 	if err != nil {
 		t.Close()
@@ -56,16 +57,22 @@ func (p *Predictor) inRuntime(threads int) error {
 	return nil
 }
 
-func (p *Predictor) inGraph(threads int, precision string) error {
+func (p *Predictor) inGraph(threads int, d Device, precision string, say func(string, ...any)) error {
 	params, err := p.task.Params(p.task.Delta)
 	if err != nil {
 		return err
 	}
-	ks := Threads(threads)
-	if err := setPrecision(params, precision, ks[0]); err != nil {
+	ks, prec, err := d.engine(threads, precision, say)
+	if err != nil {
 		return err
 	}
+	params.Precision = prec
 	s := graph.NewTagger(params, ks)
+	p.stop = func() error {
+		s.Release()
+		closeKernels(ks)
+		return nil
+	}
 	p.logits = func(ctx context.Context, ids, types []int32) ([]float32, error) {
 		ls, err := s.Logits(ctx, []*graph.Sequence{{IDs: ids, Types: types}})
 		if err != nil {

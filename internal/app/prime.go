@@ -35,7 +35,8 @@ type PrimeOptions struct {
 	Memory    graph.Memory
 	Out       string
 	Threads   int
-	Precision string // of products with the encoder's weights: f32 (or empty), bf16 or auto
+	Device    Device
+	Precision string // of products with the encoder's weights: f32 (or empty), tf32, bf16 or auto
 	Progress  *progress.Reporter
 }
 
@@ -93,10 +94,15 @@ func (o *PrimeOptions) ready() (r *priming, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ks := Threads(o.Threads)
-	if err := setEngine(p, o.Precision, o.Memory, ks[0]); err != nil {
+	ks, err := setEngine(p, o.Device, o.Threads, o.Precision, o.Memory, o.Progress.Printf)
+	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			closeKernels(ks)
+		}
+	}()
 	r.Prime = &meta.Prime{Settings: o.Settings, Params: p, Kernels: ks, Progress: o.Progress}
 	for _, s := range sources {
 		xs, err := enc.Examples(s.Path, s.Sentences)
@@ -115,6 +121,7 @@ func PrimeFootprint(o PrimeOptions) (*train.Footprint, error) {
 		return nil, err
 	}
 	defer r.base.Close()
+	defer closeKernels(r.Kernels)
 	return r.Footprint()
 }
 
@@ -130,6 +137,7 @@ func Prime(ctx context.Context, o PrimeOptions) (*PrimeRecord, error) {
 		return nil, err
 	}
 	defer r.base.Close()
+	defer closeKernels(r.Kernels)
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, err
 	}

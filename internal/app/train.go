@@ -32,7 +32,8 @@ type TrainOptions struct {
 	Memory    graph.Memory
 	Out       string
 	Threads   int
-	Precision string // of products with the encoder's weights: f32 (or empty), bf16 or auto
+	Device    Device
+	Precision string // of products with the encoder's weights: f32 (or empty), tf32, bf16 or auto
 	Progress  *progress.Reporter
 }
 
@@ -90,10 +91,15 @@ func (o *TrainOptions) ready() (t *training, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ks := Threads(o.Threads)
-	if err := setEngine(p, o.Precision, o.Memory, ks[0]); err != nil {
+	ks, err := setEngine(p, o.Device, o.Threads, o.Precision, o.Memory, o.Progress.Printf)
+	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			closeKernels(ks)
+		}
+	}()
 	f := &train.FineTune{Settings: o.Settings, Params: p, Encoder: enc, Kernels: ks, Progress: o.Progress}
 	if f.Train, err = enc.Examples(tr.Path, tr.Sentences); err != nil {
 		return nil, err
@@ -111,6 +117,7 @@ func TrainFootprint(o TrainOptions) (*train.Footprint, error) {
 		return nil, err
 	}
 	defer t.base.Close()
+	defer closeKernels(t.Kernels)
 	return t.Footprint()
 }
 
@@ -126,6 +133,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainRecord, error) {
 	}
 	b := t.base
 	defer b.Close()
+	defer closeKernels(t.Kernels)
 	t.Checkpoint = filepath.Join(o.Out, checkpointFile)
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/train"
 )
 
@@ -15,6 +16,11 @@ func (p *Prime) Footprint() (*train.Footprint, error) {
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
+	return p.footprint()
+}
+
+// footprint is Footprint of what is prepared.
+func (p *Prime) footprint() (*train.Footprint, error) {
 	sessions := []*graph.Session{p.query}
 	r := &train.Footprint{Trained: graph.Count(p.outer), Gradients: train.GradientBytes(p.outer), Optimiser: train.OptimiserBytes(p.outer),
 		Copies: 4 * (2*graph.Count(p.inner) + graph.Count(p.Params.Head))}
@@ -35,7 +41,9 @@ func (p *Prime) Footprint() (*train.Footprint, error) {
 		r.Features = 4 * rows * graph.HiddenSize(p.Params.Model.Encoder)
 	}
 	var err error
-	r.Footprint, err = graph.FootprintOf(p.Params, sessions...)
+	if r.Footprint, err = graph.FootprintOf(p.Params, sessions...); r.Device {
+		r.DeviceCopies, r.Copies = r.Copies, 0
+	}
 	return r, err
 }
 
@@ -86,6 +94,15 @@ func (p *Prime) prepare() error {
 // allocate makes the optimiser and the vectors, and tells the sessions where their gradients go.
 func (p *Prime) allocate() (err error) {
 	k := p.Kernels[0]
+	if _, ok := k.(kernel.Memory); ok {
+		told, err := p.footprint()
+		if err == nil {
+			err = told.Fits(k)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if p.opt, err = train.NewAdamW(k, p.outer, p.WeightDecay); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 type Device struct {
 	through
 	Uploads, Downloads, Launches, Replays, Recordings int
+	Peak                                              int // the most bytes that were taken at a time
 	// FailAt is the number of the launch, from 1, that fails; 0 for none.
 	FailAt int
 
@@ -173,6 +174,7 @@ func (d *Device) Pack(b kernel.Tensor, _ bool, p kernel.Precision, old kernel.La
 	if l == nil || l.bytes != bytes || l.precision != p {
 		l = &layout{device: d, precision: p, bytes: bytes}
 		d.held += bytes
+		d.note()
 	}
 	b.Shape = slices.Clone(b.Shape)
 	d.ask(func() {
@@ -224,6 +226,7 @@ func (d *Device) Alloc(n int) ([]float32, error) {
 		return nil, fmt.Errorf("%d bytes of memory were asked for, %d of %d are free", 4*n, free, total)
 	}
 	d.used[at] = size
+	d.note()
 	x := unsafe.Slice((*float32)(unsafe.Pointer(&d.memory[at])), size/4)
 	d.flush()
 	d.open(func() {
@@ -232,6 +235,15 @@ func (d *Device) Alloc(n int) ([]float32, error) {
 		}
 	})
 	return x[:n:n], nil
+}
+
+// note keeps the most that was taken.
+func (d *Device) note() {
+	n := d.held
+	for _, size := range d.used {
+		n += size
+	}
+	d.Peak = max(d.Peak, n)
 }
 
 // Free implements kernel.Memory.
