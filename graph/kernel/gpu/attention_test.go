@@ -97,6 +97,16 @@ func (a *attending) read(t testing.TB, k *kernels) (all []float32) {
 	return all
 }
 
+// free gives the memory back.
+func (a *attending) free(k *kernels) {
+	for _, x := range append(a.results(), a.q, a.k, a.v, a.dy, a.bias, a.relative.Keys.X, a.relative.Queries.X) {
+		k.Free(x.F32)
+	}
+	for _, x := range []kernel.Tensor{a.bounds, a.relative.Keys.Rows} {
+		k.Free(floats(address(x), len(x.I32)))
+	}
+}
+
 // kinds are the ways to call attention.
 var kinds = map[string]func(a *attending, k *kernels){
 	"plain": (*attending).plain, "biased": (*attending).biased, "related": (*attending).related,

@@ -14,7 +14,7 @@ import (
 )
 
 // open opens the first GPU for a test, which it skips where there is none.
-func open(t *testing.T) *device {
+func open(t testing.TB) *device {
 	t.Helper()
 	if ok, status := cuda.Status(); !ok {
 		t.Skip("no GPU: " + status)

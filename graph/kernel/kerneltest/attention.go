@@ -61,11 +61,18 @@ func (c *heads) draw(r *trial) {
 	}
 }
 
-// operand draws n elements of an operand, which bfloat16 holds where that is the precision: rounding them is no matter then.
-func (c heads) operand(r *trial, n int) []float32 {
-	x := r.normal(n, 1)
+// operand draws an operand, which bfloat16 holds where that is the precision: rounding it is no matter then. Rows of no sequence
+// hold NaN.
+func (c heads) operand(r *trial) []float32 {
+	rows, width := c.rows(), c.heads*c.d
+	x := r.normal(rows*width, 1)
 	if c.precision == kernel.BFloat16 {
 		x = roundedBF16(x)
+	}
+	for i := range x {
+		if i < c.start*width || i >= (rows-c.spare)*width {
+			x[i] = float32(math.NaN())
+		}
 	}
 	return x
 }
@@ -203,8 +210,7 @@ func attention(t *testing.T, open Open, precision kernel.Precision) {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
 		c.precision = precision
 		c.draw(r)
-		n := c.rows() * c.heads * c.d
-		q, k, v := c.operand(r, n), c.operand(r, n), c.operand(r, n)
+		q, k, v := c.operand(r), c.operand(r), c.operand(r)
 		scale := float32(1 / math.Sqrt(float64(c.d)))
 		want, tol := c.forward(wide(q), wide(k), wide(v), float64(scale))
 		within(t, c.attend(r, q, k, v, scale), want, tol)

@@ -73,7 +73,7 @@ func attentionGrad(t *testing.T, open Open, precision kernel.Precision) {
 		c.draw(r)
 		width := c.heads * c.d
 		n := c.rows() * width
-		operands := [4][]float32{c.operand(r, n), c.operand(r, n), c.operand(r, n), c.operand(r, n)} // q, k, v, dy
+		operands := [4][]float32{c.operand(r), c.operand(r), c.operand(r), c.operand(r)} // q, k, v, dy
 		scale := float32(1 / math.Sqrt(float64(c.d)))
 		want, tol := c.backward(wide(operands[0]), wide(operands[1]), wide(operands[2]), wide(operands[3]), float64(scale))
 		if n <= 1000 {

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func() kernel.Kernels) {
 		{"MatMulPacked", MatMulPacked},
 		{"BFloat16", BFloat16},
 		{"BFloat16Rounding", BFloat16Rounding},
+		{"TensorFloat32", TensorFloat32},
 		{"PackAgain", PackAgain},
 		{"BatchMatMul", BatchMatMul},
 		{"ColSum", ColSum},

@@ -187,9 +187,12 @@ func (c related) backward(o relation) (out, tol []float64) {
 
 // related draws the operands of a case, in float32 and as the reference takes them.
 func (r *trial) related(c related) (x [6][]float32, o relation) {
-	n, width := c.rows()*c.heads.heads*c.d, c.heads.heads*c.d
-	for i, size := range [6]int{n, n, n, n, c.keys * width, c.queries * width} {
-		x[i] = c.operand(r, size)
+	for i := range 4 {
+		x[i] = c.operand(r)
+	}
+	for i, rows := range [2]int{c.keys, c.queries} {
+		positions := heads{heads: c.heads.heads, d: c.d, lengths: []int{rows}, precision: c.precision}
+		x[4+i] = positions.operand(r)
 	}
 	return x, relation{wide(x[0]), wide(x[1]), wide(x[2]), wide(x[3]), wide(x[4]), wide(x[5]), c.table(c.keys, 1),
 		c.table(c.queries, -1), float64(float32(1 / math.Sqrt(float64(3*c.d))))}
