@@ -105,8 +105,8 @@ func newCall(q, k, v, bounds kernel.Tensor, o kernel.Attention) call {
 // maxArguments is the most that a kernel of attention takes.
 const maxArguments = 28
 
-// attend launches one of attention's kernels for some heads from c.head on: on as many blocks as the longest list of sequences
-// can need, each of which finds its rows from bounds.
+// attend launches one of attention's kernels for some heads from c.head on: on as many blocks as the sequences can need,
+// each of which finds its rows from bounds.
 func (k *kernels) attend(c *call, a attention, name string, bytes, heads int, more ...cuda.Arg) {
 	positions := func(p kernel.Positions, at cuda.Ptr) (cuda.Arg, cuda.Arg, cuda.Arg, cuda.Arg) {
 		if p.X.Empty() {
@@ -170,7 +170,8 @@ func (k *kernels) attendGrad(c *call, a attention, heads int, out, dy kernel.Ten
 		n = 6
 	}
 	k.attend(c, a, a.query, queryBytes, heads, more[:n]...)
-	k.attend(c, a, a.key, keyBytes, heads, at(dy), cuda.P(c.part(out, 1)), cuda.P(c.part(out, 2)), cuda.P(stats), cuda.P(queries))
+	k.attend(c, a, a.key, keyBytes, heads, at(dy), cuda.P(c.part(out, 1)), cuda.P(c.part(out, 2)), cuda.P(stats),
+		cuda.P(queries))
 }
 
 // maxTerms is the memory in bytes that terms of relative positions, or the parts of a bias's gradient, take at a time: where

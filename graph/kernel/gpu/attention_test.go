@@ -47,7 +47,8 @@ func newAttending(t testing.TB, k *kernels, rows, heads, d, reach int, p kernel.
 	for _, x := range []*kernel.Tensor{&a.q, &a.k, &a.v, &a.dy, &a.out} {
 		*x = random(t, k, r, rows, width)
 	}
-	a.grads, a.bias, a.dbias = random(t, k, r, 3, rows, width), random(t, k, r, 2*reach-1, heads), random(t, k, r, 2*reach-1, heads)
+	a.grads = random(t, k, r, 3, rows, width)
+	a.bias, a.dbias = random(t, k, r, 2*reach-1, heads), random(t, k, r, 2*reach-1, heads)
 	const positions = 6
 	table := make([]int32, 2*reach-1)
 	for i := range table {
@@ -123,7 +124,9 @@ func TestRecordedAttentionTakesOtherBounds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, bounds := range [][]int32{{0, 0, 70, 150}, {0, 150, 150, 150}, {3, 4, 68, 149}, {150, 150, 150, 150}, {0, 64, 128, 150}} {
+				for _, bounds := range [][]int32{
+					{0, 0, 70, 150}, {0, 150, 150, 150}, {3, 4, 68, 149}, {150, 150, 150, 150}, {0, 64, 128, 150},
+				} {
 					k.Upload(a.bounds, kernel.I32(bounds, len(bounds)))
 					a.clear(k)
 					call(a, k)

@@ -85,7 +85,8 @@ func BenchmarkAttention(b *testing.B) {
 					k.RelativeAttention(a.out, a.q, a.k, a.v, a.bounds, a.relative, a.o)
 				})
 				measure(b, k, name+"/related/grad", 5*flop, func() {
-					k.RelativeAttentionGrad(a.grads, kernel.Tensor{}, kernel.Tensor{}, a.q, a.k, a.v, a.bounds, a.relative, a.dy, a.o)
+					var none kernel.Tensor
+					k.RelativeAttentionGrad(a.grads, none, none, a.q, a.k, a.v, a.bounds, a.relative, a.dy, a.o)
 				})
 			}
 			a.free(k)

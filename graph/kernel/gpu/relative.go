@@ -107,7 +107,8 @@ func (k *kernels) RelativeAttentionGrad(out, keys, queries, q, k1, v, bounds ker
 
 // relativeGrad passes the gradient of one term's products on: to what the positions met, and to the positions, where that is
 // asked for. met is copied without the rows of no sequence, since nothing is known of them.
-func (k *kernels) relativeGrad(c *call, heads int, p kernel.Positions, products, dmet cuda.Ptr, dx, met kernel.Tensor, inside cuda.Ptr) {
+func (k *kernels) relativeGrad(c *call, heads int, p kernel.Positions, products, dmet cuda.Ptr, dx, met kernel.Tensor,
+	inside cuda.Ptr) {
 	n := count(p)
 	if n == 0 {
 		return

@@ -84,7 +84,8 @@ DEVICE void row_products(float (&s)[S][4], const uint32_t (&x)[D / 16][4], const
 }
 
 // accumulate_warps adds w·x to sums: w [16, S·8] as products leave it, x the S·8 rows of a tile from row on.
-template <int D, int S> DEVICE void accumulate_warps(float (&sums)[D / 8][4], const float (&w)[S][4], const bf16 *x, int row) {
+template <int D, int S>
+DEVICE void accumulate_warps(float (&sums)[D / 8][4], const float (&w)[S][4], const bf16 *x, int row) {
 #pragma unroll
   for (int k = 0; k < S / 2; k++) {
     const uint32_t a[4] = {pack_bf16(w[2 * k][0], w[2 * k][1]), pack_bf16(w[2 * k][2], w[2 * k][3]),
@@ -99,10 +100,11 @@ template <int D, int S> DEVICE void accumulate_warps(float (&sums)[D / 8][4], co
   }
 }
 
-// store_warps writes the sums of a warp's sixteen rows, of which rows are there, from row number from on; the upper and the lower
-// half are multiplied by factors.
+// store_warps writes the sums of a warp's sixteen rows, of which rows are there, from row number from on; the upper and the
+// lower half are multiplied by factors.
 template <int D>
-DEVICE void store_warps(float *to, const float (&sums)[D / 8][4], float upper, float lower, int from, int rows, int width, int d) {
+DEVICE void store_warps(float *to, const float (&sums)[D / 8][4], float upper, float lower, int from, int rows, int width,
+                        int d) {
   const int g = threadIdx.x >> 2 & 7, t = threadIdx.x & 3;
   const bool two = ((uint64_t)to & 7) == 0 && width % 2 == 0 && d % 2 == 0;
 #pragma unroll
@@ -134,7 +136,8 @@ DEVICE float quad_max(float x) {
   return fmaxf(x, __shfl_xor_sync(ALL_LANES, x, 2));
 }
 
-// Softmax is what a warp's two rows a lane have seen so far: the greatest score and, of this lane's keys, the sum of e^(score − m).
+// Softmax is what the two rows of a lane have seen so far: the greatest score and, of this lane's keys, the sum of
+// e^(score − m).
 struct Softmax {
   float m[2], l[2];
 
@@ -160,8 +163,8 @@ struct Softmax {
   }
 };
 
-// warp_scores turns products of sixteen rows from row on with S·8 rows from col on into scores; the rows are keys where TRANSPOSED
-// is set, else queries.
+// warp_scores turns products of sixteen rows from row on with S·8 rows from col on into scores; the rows are keys where
+// TRANSPOSED is set, else queries.
 template <int S, bool TRANSPOSED>
 DEVICE void warp_scores(float (&s)[S][4], const Attention &a, const Terms &t, int row, int col) {
   if (plain(a, t) && row + 16 <= t.n && col + S * 8 <= t.n) {

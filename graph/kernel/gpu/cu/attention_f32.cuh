@@ -144,8 +144,8 @@ DEVICE void store_rows(float *to, const float (&sums)[Tile<D>::R][Tile<D>::C], c
   }
 }
 
-// tile_scores turns products of rows from row on with rows from col on into scores; the rows are keys where TRANSPOSED is set, else
-// queries. Elements on a diagonal share what goes by the distance.
+// tile_scores turns products of rows from row on with rows from col on into scores; the rows are keys where TRANSPOSED is
+// set, else queries. Elements on a diagonal share what goes by the distance.
 template <int R, bool TRANSPOSED>
 DEVICE void tile_scores(float (&s)[R][R], const Attention &a, const Terms &t, int row, int col) {
   if (plain(a, t) && row + R * 16 <= t.n && col + R * 16 <= t.n) {

@@ -112,7 +112,8 @@ DEVICE void query_warps(const Attention &a, const float *dy, float *dq, float *s
 // queryGrads [grid.y, rows, queryCount], zeroed before, takes the gradient of the term that keys meet. S·8 queries are taken
 // at a time: what fits the registers beside the sums.
 template <int D, int S>
-DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv, float *stats, float *queryGrads, bf16 *shared) {
+DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv, float *stats, float *queryGrads,
+                      bf16 *shared) {
   typedef Warps<D> W;
   bf16 *ks = shared, *vs = ks + W::SIZE, *qs = vs + W::SIZE, *ys = qs + W::SIZE;
   float *rows = reinterpret_cast<float *>(ys + W::SIZE); // of the queries: the greatest score, 1/sum, mean
