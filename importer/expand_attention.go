@@ -188,14 +188,27 @@ func coreAttention(e *emitter, n *onnx.Node, know knowledge) error {
 		heads < 0 || e.intOr("kv_num_heads", 0) != heads {
 		return nil
 	}
+	if know == nil {
+		return errLate
+	}
+	if heads == 0 {
+		q, err := know(n.Inputs[0])
+		if err != nil {
+			return e.stays(err)
+		}
+		k, err := know(n.Inputs[1])
+		if err != nil {
+			return e.stays(err)
+		}
+		if len(q.Shape) != 4 || len(k.Shape) != 4 || q.Shape[1] != k.Shape[1] {
+			return nil
+		}
+	}
 	var masks []string
 	if m := e.input(3); m != "" {
-		if know == nil {
-			return errLate
-		}
 		v, err := know(m)
 		if err != nil {
-			return err
+			return e.stays(err)
 		}
 		if v.Type == onnx.Bool {
 			m = e.add("Where", []string{m, e.float(0), e.float(-math.MaxFloat32)})

