@@ -56,6 +56,13 @@ func (e entry) call(c Call) ([]*Array, error) {
 		if err := a.check(); err != nil {
 			return nil, fmt.Errorf("output %d: %w", i, err)
 		}
+		if a.Size() == 0 && !a.Known() { // all of its elements are known
+			b := Unknown(a.Type, a.Shape...)
+			if err := b.alloc(); err != nil {
+				return nil, err
+			}
+			out[i] = b
+		}
 	}
 	return out, nil
 }
