@@ -12,6 +12,8 @@ import (
 var ops = []func(m *maker){
 	unary, unary, unary, binary, binary, binary, compare, logic, where, casts, reshape, transpose, slice, split, concat,
 	gather, gatherElements, expand, squeeze, reduce, reduce, cumSum, softmax, layerNorm, matMul, matMul, gemm, clip, selection,
+	activation, activation, pRelu, variadic, remainder, extreme, hardmax, topK, oneHot, trilu, pad, pad, einsum, einsum, scatter,
+	scatter, gatherND, choose, normalise, normalise, blocks, convolve, convolve, pool, attend, turn,
 }
 
 // unaries with the interval in which they are well conditioned; exact ones keep exact values so, jumps need them.
@@ -26,7 +28,7 @@ var unaries = []struct {
 	{"Log", 0.1, 500, false, false}, {"Erf", -500, 500, false, false}, {"Tanh", -500, 500, false, false},
 	{"Sin", -20, 20, false, false}, {"Cos", -20, 20, false, false}, {"Reciprocal", 0.1, 500, false, false},
 	{"Sigmoid", -500, 500, false, false}, {"Softplus", -500, 500, false, false}, {"Gelu", -500, 500, false, false},
-	{"Identity", -500, 500, true, false},
+	{"Identity", -500, 500, true, false}, {"Atan", -500, 500, false, false},
 }
 
 func unary(m *maker) {
@@ -279,7 +281,11 @@ func reduce(m *maker) {
 	if v == nil {
 		return
 	}
-	op := []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"}[m.IntN(5)]
+	op := []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+		"ReduceLogSum", "ReduceLogSumExp"}[m.IntN(10)]
+	if op == "ReduceLogSum" && !v.within(0.1, 500) {
+		return
+	}
 	if op == "ReduceProd" && (v.Size() > 64 || !v.within(-2, 2)) { // whose parts may overflow on the way to a small product
 		return
 	}

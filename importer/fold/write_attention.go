@@ -29,8 +29,9 @@ func (w *writer) together(x *Array) *Array {
 	return w.reshape(w.transpose(x, 0, 2, 1, 3), s[0], s[2], s[1]*s[3])
 }
 
-// attention is ONNX's Attention of opsets 23 and 24: softmax(softcap(scale·q·kᵀ + mask))·v for heads that stand apart or
-// together, of which several may share keys and values.
+// attention is ONNX's Attention of opsets 23 and 24: softmax(softcap(scale·q·kᵀ) + mask)·v for heads that stand apart or
+// together, of which several may share keys and values. The softcap comes before the mask, as onnxruntime and later
+// texts of the specification have it.
 func attention(w *writer) []*Array {
 	q := w.heads(w.In[0], int(w.int("q_num_heads", 0)))
 	k := w.heads(w.In[1], int(w.int("kv_num_heads", 0)))
@@ -60,18 +61,19 @@ func attention(w *writer) []*Array {
 	}
 	scores := w.do("MatMul", []*Array{w.mul(q, w.num(scale)), w.transpose(k, 0, 1, 3, 2)})
 	modes := []*Array{scores}
-	if w.err != nil {
-		return nil
-	}
-	for _, bias := range w.attentionMasks(scores, past) {
-		scores = w.add(scores, bias)
-	}
-	modes = append(modes, scores)
 	if c := w.float("softcap", 0); c > 0 {
 		scores = w.mul(w.of("Tanh", w.div(scores, w.num(c))), w.num(c))
 	}
 	modes = append(modes, scores)
-	p := w.do("Softmax", []*Array{scores}, intAttr("axis", -1))
+	if w.err != nil {
+		return nil
+	}
+	bias := w.attentionBias(scores, past)
+	if bias != nil {
+		scores = w.add(scores, bias)
+	}
+	modes = append(modes, scores)
+	p := w.seen(scores, bias)
 	modes = append(modes, p)
 	y := w.do("MatMul", []*Array{p, v})
 	if len(w.In[0].Shape) == 3 {
@@ -95,14 +97,32 @@ func (w *writer) shared(x *Array, n int) *Array {
 	return w.reshape(y, s[0], s[1]*n, s[2], s[3])
 }
 
-// attentionMasks are what is added to scores [batch, heads, queries, keys]: −∞ where a key is not seen.
-func (w *writer) attentionMasks(scores *Array, past int) []*Array {
+// seen is the softmax of scores, and 0 for a query to which the bias hides every key.
+func (w *writer) seen(scores, bias *Array) *Array {
+	if bias == nil || len(bias.Shape) == 0 {
+		return w.do("Softmax", []*Array{scores}, intAttr("axis", -1))
+	}
+	top := w.reduce("ReduceMax", bias, true, len(bias.Shape)-1)
+	blind := w.do("Equal", []*Array{top, w.num(math.Inf(-1))})
+	p := w.do("Softmax", []*Array{w.where(blind, w.num(0), scores)}, intAttr("axis", -1))
+	return w.where(blind, w.num(0), p)
+}
+
+// attentionBias is what is added to scores [batch, heads, queries, keys]: −∞ where a key is not seen. It is nil where
+// nothing is.
+func (w *writer) attentionBias(scores *Array, past int) *Array {
 	hidden := w.num(math.Inf(-1))
 	n, keys := len(scores.Shape), 0
 	if n > 0 {
 		keys = scores.Shape[n-1]
 	}
-	var out []*Array
+	var bias *Array
+	also := func(x *Array) {
+		if bias != nil {
+			x = w.add(bias, x)
+		}
+		bias = x
+	}
 	if m := w.in(3); m != nil {
 		if len(m.Shape) > 0 && m.Shape[len(m.Shape)-1] > 1 && m.Shape[len(m.Shape)-1] < keys {
 			pad := w.num(math.Inf(-1))
@@ -115,7 +135,7 @@ func (w *writer) attentionMasks(scores *Array, past int) []*Array {
 		if m.Type == onnx.Bool {
 			m = w.where(m, w.num(0), hidden)
 		}
-		out = append(out, m)
+		also(m)
 	}
 	if w.int("is_causal", 0) != 0 {
 		rows := scores.Shape[n-2]
@@ -126,13 +146,13 @@ func (w *writer) attentionMasks(scores *Array, past int) []*Array {
 		for i := range seen.Ints {
 			seen.Ints[i] = b2i(i%keys <= i/keys+past)
 		}
-		out = append(out, w.where(seen, w.num(0), hidden))
+		also(w.where(seen, w.num(0), hidden))
 	}
 	if lengths := w.in(6); lengths != nil {
 		real := w.less(w.count(keys, 0), w.reshape(lengths, lengths.Size(), 1, 1, 1))
-		out = append(out, w.where(real, w.num(0), hidden))
+		also(w.where(real, w.num(0), hidden))
 	}
-	return out
+	return bias
 }
 
 // rotaryEmbedding is ONNX's of opset 23: pairs of columns of each head are turned by angles whose cosines and sines are
