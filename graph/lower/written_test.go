@@ -121,7 +121,11 @@ func oneHot(m *maker) {
 	if v == nil {
 		return
 	}
-	m.add(true, "OneHot", 1, []*drawn{v, m.vector(int64(2 + m.IntN(3))), m.initializer(m.floats(2), true)},
+	values := m.pick(func(v *drawn) bool { return v.Type == onnx.Float && slices.Equal(v.Shape, []int{2}) })
+	if values == nil {
+		values = m.initializer(m.floats(2), true)
+	}
+	m.add(true, "OneHot", 1, []*drawn{v, m.vector(int64(2 + m.IntN(3))), values},
 		attr("axis", m.axis(len(v.Shape)+1)))
 }
 
