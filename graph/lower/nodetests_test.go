@@ -149,7 +149,7 @@ func withConstants(m *onnx.Model, in map[string]*fold.Array) (*onnx.Model, map[s
 	left := map[string]*fold.Array{}
 	for _, v := range m.Graph.Inputs {
 		a := in[v.Name]
-		t, err := constant(v.Name, a)
+		t, err := tensorFor(v.Name, a)
 		if a.Floats != nil && len(a.Shape) > 0 || err != nil {
 			g.Inputs, left[v.Name] = append(g.Inputs, v), a
 			continue
@@ -157,26 +157,6 @@ func withConstants(m *onnx.Model, in map[string]*fold.Array) (*onnx.Model, map[s
 		g.Initializers = append(slices.Clone(g.Initializers), t)
 	}
 	return &out, left
-}
-
-func constant(name string, a *fold.Array) (*onnx.Tensor, error) {
-	var dims []int64
-	for _, d := range a.Shape {
-		dims = append(dims, int64(d))
-	}
-	switch a.Type {
-	case onnx.Int64:
-		return onnx.NewTensor(name, dims, a.Ints)
-	case onnx.Int32:
-		return onnx.NewTensor(name, dims, each(a.Ints, func(x int64) int32 { return int32(x) }))
-	case onnx.Bool:
-		return onnx.NewTensor(name, dims, each(a.Ints, func(x int64) bool { return x != 0 }))
-	case onnx.Float:
-		return onnx.NewTensor(name, dims, each(a.Floats, func(x float64) float32 { return float32(x) }))
-	case onnx.Double:
-		return onnx.NewTensor(name, dims, a.Floats)
-	}
-	return nil, fmt.Errorf("no constant of %v", a)
 }
 
 // pb reads a file of one TensorProto, as the only initialiser of a model that is wrapped around it.

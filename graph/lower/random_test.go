@@ -131,7 +131,7 @@ func (m *maker) input(a *fold.Array) {
 // initializer adds a weight or a constant, which other nodes may use too if shared is set.
 func (m *maker) initializer(a *fold.Array, shared bool) *drawn {
 	v := &drawn{a, m.name("weight"), true, true}
-	t, err := constant(v.name, a)
+	t, err := tensorFor(v.name, a)
 	if err != nil {
 		panic(err)
 	}
