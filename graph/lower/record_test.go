@@ -52,7 +52,7 @@ func TestRecordCases(t *testing.T) {
 			model, inputs := m.alone()
 			types := []onnx.DataType{onnx.Float}
 			if forms[form] == 0 && name != "Cast" {
-				types = append(types, onnx.Double, onnx.Float16, onnx.Int64, onnx.Int32)
+				types = append(types, onnx.Double, onnx.Int64, onnx.Int32)
 			}
 			for _, to := range types {
 				if c := recorded(t, name, model, inputs, to); c != nil {
@@ -103,7 +103,7 @@ func formOf(name string, opset int64) int {
 }
 
 // alone is the graph so far with the inputs that it needs, one at least, and all results of its last node as outputs;
-// onnxruntime's binding takes and gives no scalars.
+// onnxruntime's binding takes and gives no scalars, and ours of it no unsigned numbers.
 func (m *maker) alone() (*onnx.Model, map[string]*fold.Array) {
 	g := &onnx.Graph{Name: "case"}
 	last := m.graph.Nodes[len(m.graph.Nodes)-1]
@@ -113,6 +113,9 @@ func (m *maker) alone() (*onnx.Model, map[string]*fold.Array) {
 		}
 		if len(v.Shape) == 0 {
 			v = m.add(true, "Reshape", 1, []*drawn{v, m.vector(1)})[0]
+		}
+		if v.Type == onnx.Uint32 {
+			v = m.add(true, "Cast", 1, []*drawn{v}, attr("to", int(onnx.Int64)))[0]
 		}
 		g.Outputs = append(g.Outputs, info(v))
 	}
