@@ -28,6 +28,9 @@ func (t table) lookup(n *onnx.Node, opset int64) (entry, error) {
 		domain = ""
 	}
 	es, ok := t[opKey{domain, n.OpType}]
+	if why := refused[n.OpType]; !ok && domain == "" && why != "" {
+		return entry{}, fmt.Errorf("%v: %s (opset %d)", n, why, opset)
+	}
 	if !ok {
 		return entry{}, fmt.Errorf("%v: graft does not know this operator (opset %d)", n, opset)
 	}
@@ -42,6 +45,18 @@ func (t table) lookup(n *onnx.Node, opset int64) (entry, error) {
 		}
 	}
 	return e, nil
+}
+
+const (
+	recurrent = "graft does not know this operator: it is recurrent, which no encoder of tokens is"
+	random    = "graft does not know this operator: it draws random numbers"
+)
+
+// refused are operators of which it is said why they are not known.
+var refused = map[string]string{
+	"LSTM": recurrent, "GRU": recurrent, "RNN": recurrent,
+	"Bernoulli": random, "Multinomial": random, "RandomNormal": random, "RandomNormalLike": random, "RandomUniform": random,
+	"RandomUniformLike": random,
 }
 
 // SameMeaning tells whether a node's operator means the same at two opset versions of its domain. Of an operator that is
