@@ -58,8 +58,8 @@ func TestSequencesAndLoopsAreWrittenOut(t *testing.T) {
 		{"equal parts", 17, func(e *editor, x string) []string {
 			s := e.add("SplitToSequence", []string{e.tensor([]int64{7, 24}, numbers(7*24)), e.int(3)}, intAttr("axis", 0))
 			n := e.to(onnx.Float, e.add("SequenceLength", []string{s}))
-			return []string{e.add("Add", []string{x, e.add("ReduceSum", []string{e.add("SequenceAt", []string{s, e.int(2)})}, intAttr("keepdims", 0))}),
-				e.add("Mul", []string{x, n})}
+			last := e.add("ReduceSum", []string{e.add("SequenceAt", []string{s, e.int(2)})}, intAttr("keepdims", 0))
+			return []string{e.add("Add", []string{x, last}), e.add("Mul", []string{x, n})}
 		}},
 		{"slices whose axis is dropped", 12, func(e *editor, x string) []string {
 			s := e.add("SplitToSequence", []string{e.tensor([]int64{3, 24}, numbers(3*24))}, intAttr("axis", 0), intAttr("keepdims", 0))

@@ -28,7 +28,7 @@ func TestNodeTests(t *testing.T) {
 	if dir == "" {
 		t.Skipf("needs ONNX's node tests: set %s to their folder", NodeTests)
 	}
-	passed, refused := nodeTests(t, dir)
+	passed, refused, _ := nodeTests(t, dir)
 	for _, op := range slices.Sorted(maps.Keys(passed)) {
 		t.Logf("%-24s %3d passed, %d refused", op, passed[op], refused[op])
 	}
@@ -54,15 +54,14 @@ func otherwise(name string) string {
 	return ""
 }
 
-// nodeTests runs the tests of a folder and counts them by operator.
-func nodeTests(t *testing.T, dir string) (passed, refused map[string]int) {
+// nodeTests runs the tests of a folder and counts them by operator, and by reasons for which they are refused.
+func nodeTests(t *testing.T, dir string) (passed, refused, reasons map[string]int) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	passed, refused = map[string]int{}, map[string]int{}
-	reasons := map[string]int{}
+	passed, refused, reasons = map[string]int{}, map[string]int{}, map[string]int{}
 	for _, e := range entries {
 		op, err := nodeTest(filepath.Join(dir, e.Name()))
 		var no refusal
@@ -82,7 +81,7 @@ func nodeTests(t *testing.T, dir string) (passed, refused map[string]int) {
 	for _, r := range slices.Sorted(maps.Keys(reasons)) {
 		t.Logf("%3d × %s", reasons[r], r)
 	}
-	return passed, refused
+	return passed, refused, reasons
 }
 
 // refusal is why a test is not run.

@@ -379,25 +379,3 @@ func gemm(m *maker) {
 	m.add(false, "Gemm", 1, in, attr("transA", ta), attr("transB", tb), attr("alpha", []float64{1, 0.5}[m.IntN(2)]),
 		attr("beta", []float64{1, -0.25}[m.IntN(2)]))
 }
-
-// clip is Clip with either bound.
-func clip(m *maker) {
-	v := m.float()
-	if v == nil {
-		return
-	}
-	scalar := func(x float64) *drawn {
-		if m.IntN(3) == 0 {
-			return nil
-		}
-		return m.initializer(&fold.Array{Type: onnx.Float, Floats: []float64{x}}, false)
-	}
-	m.add(true, "Clip", 1, []*drawn{v, scalar(float64(m.IntN(4)-4) / 2), scalar(float64(m.IntN(4)) / 2)})
-}
-
-// selection makes a condition out of integers, as masks are made.
-func selection(m *maker) {
-	if v := m.pick(func(v *drawn) bool { return v.Type == onnx.Int64 }); v != nil {
-		m.add(true, "Cast", 1, []*drawn{v}, attr("to", int([]onnx.DataType{onnx.Bool, onnx.Float}[m.IntN(2)])))
-	}
-}

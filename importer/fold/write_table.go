@@ -14,9 +14,11 @@ func writtenOperators() table {
 		{"", "TopK"}:    {by(1, topK, 1, float), by(10, topK, 2, float, int64s), by(11, topK, 2, number, int64s)},
 		{"", "OneHot"}:  {by(9, oneHot, 3, number, number, anyType)},
 
-		{"", "InstanceNormalization"}:     {by(6, instanceNormalization, 3, float, same, same)},
-		{"", "GroupNormalization"}:        {by(18, groupNormalization(false), 3, float, same, same), by(21, groupNormalization(true), 3, float, same, same)},
-		{"", "BatchNormalization"}:        {by(7, batchNormalization, 5, float, float, float, float, float), by(14, batchNormalization, 5, float, float, float, float, float)},
+		{"", "InstanceNormalization"}: {by(6, instanceNormalization, 3, float, same, same)},
+		{"", "GroupNormalization"}: {by(18, groupNormalization(false), 3, float, same, same),
+			by(21, groupNormalization(true), 3, float, same, same)},
+		{"", "BatchNormalization"}: {by(7, batchNormalization, 5, float, float, float, float, float),
+			by(14, batchNormalization, 5, float, float, float, float, float)},
 		{"", "RMSNormalization"}:          {by(23, rmsNormalization, 2, float, same)},
 		{"", "LpNormalization"}:           {by(1, lpNormalization, 1, float)},
 		{"", "MeanVarianceNormalization"}: {by(9, meanVarianceNormalization, 1, float)},
@@ -36,7 +38,8 @@ func writtenOperators() table {
 		{"", "GlobalMaxPool"}:     {by(1, global(globalMax), 1, float)},
 		{"", "GlobalLpPool"}:      {by(2, global(globalNorm), 1, float)},
 
-		{"", "Attention"}:       {by(23, attention, 3, float, float, float, anyType, float, float), by(24, attention, 3, float, float, float, anyType, float, float, int64s)},
+		{"", "Attention"}: {by(23, attention, 3, float, float, float, anyType, float, float),
+			by(24, attention, 3, float, float, float, anyType, float, float, int64s)},
 		{"", "RotaryEmbedding"}: {by(23, rotaryEmbedding, 3, float, same, same, int64s)},
 	}
 	for _, f := range []struct {

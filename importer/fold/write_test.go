@@ -34,7 +34,8 @@ func (g *gen) below(d int, shape ...int) *Array {
 func TestChoicesMatchOnnxruntime(t *testing.T) {
 	matchRuntime(t,
 		maker{name: "Trilu", opsets: since(14), make: func(g *gen) trial {
-			tr := trial{op: "Trilu", opset: g.opset, in: []*Array{g.array(pick(g, onnx.Float, onnx.Double, onnx.Int64, onnx.Bool), g.full(2+g.IntN(2))...)}, outputs: 1}
+			a := g.array(pick(g, onnx.Float, onnx.Double, onnx.Int64, onnx.Bool), g.full(2+g.IntN(2))...)
+			tr := trial{op: "Trilu", opset: g.opset, in: []*Array{a}, outputs: 1}
 			if g.chance(2) {
 				k := g.array(onnx.Int64)
 				k.Ints[0] = int64(g.IntN(9) - 4)
@@ -162,7 +163,8 @@ func TestWrittenOperatorsMatchOnnxruntime(t *testing.T) {
 		}},
 		maker{name: "Einsum", opsets: since(12), make: func(g *gen) trial {
 			typ := pick(g, onnx.Float, onnx.Double, onnx.Int64, onnx.Int32)
-			equation := pick(g, "ij,jk->ik", "ij,jk", "bij,bkj->bik", "...ij,jk->...ik", "ii->i", "ij->", "i,j->ij", "ij,ij->i", "bhid,bhjd->bhij", "iji,k")
+			equation := pick(g, "ij,jk->ik", "ij,jk", "bij,bkj->bik", "...ij,jk->...ik", "ii->i", "ij->", "i,j->ij", "ij,ij->i",
+				"bhid,bhjd->bhij", "iji,k")
 			sizes := map[rune]int{}
 			var in []*Array
 			left, _, _ := strings.Cut(equation, "->")
