@@ -70,14 +70,6 @@ func differs(got, want *fold.Array, tolerance float64) string {
 	return ""
 }
 
-func each[A, B any](x []A, f func(A) B) []B {
-	out := make([]B, len(x))
-	for i, v := range x {
-		out[i] = f(v)
-	}
-	return out
-}
-
 // tensorFor is an array as a tensor.
 func tensorFor(name string, a *fold.Array) (*onnx.Tensor, error) {
 	dims := make([]int64, len(a.Shape))

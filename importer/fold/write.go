@@ -301,14 +301,4 @@ func (w *writer) str(name, def string) string {
 	return def
 }
 
-// known returns the integers of input i, which must be known.
-func (w *writer) known(i int) []int64 {
-	a := w.in(i)
-	if a == nil || a.Ints == nil {
-		w.failed(errUnknown)
-		return nil
-	}
-	return a.Ints
-}
-
 func one1(a *Array) []*Array { return []*Array{a} }

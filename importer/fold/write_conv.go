@@ -84,32 +84,40 @@ func (w *writer) windows(kernel []int, ceil bool) (v windows, err error) {
 	return v, err
 }
 
-// unfold makes [N, out₁, …, C, kernel₁, …] of x [N, C, D₁, …], with value around it.
+// unfold makes [N, out₁, …, kernel₁, …, C] of x [N, C, D₁, …], with value around it. The channels stand last, so that runs
+// of them are moved as one.
 func (w *writer) unfold(x *Array, v windows, value *Array) *Array {
 	n := len(v.kernel)
+	perm := []int{0}
 	for i := range n {
-		if x = w.padAxis(x, 2+i, v.before[i], v.after[i], "constant", value); w.err != nil {
+		perm = append(perm, 2+i)
+	}
+	x = w.transpose(x, append(perm, 1)...)
+	if w.err != nil {
+		return x
+	}
+	perm = []int{0}
+	for i, k := range v.kernel {
+		if x = w.padAxis(x, 1+2*i, v.before[i], v.after[i], "constant", value); w.err != nil {
 			return x
 		}
-	}
-	perm := []int{0}
-	for i, k := range v.kernel {
 		if k > MaxElements/max(v.out[i], 1) {
 			w.fail("the windows of %v have too many elements", x)
 			return x
 		}
-		at := &Array{Type: onnx.Int64, Shape: []int{k, v.out[i]}, Ints: make([]int64, k*v.out[i])}
+		at := &Array{Type: onnx.Int64, Shape: []int{v.out[i], k}, Ints: make([]int64, k*v.out[i])}
 		for j := range at.Ints {
-			at.Ints[j] = int64(j/v.out[i]*v.dilation[i] + j%v.out[i]*v.stride[i])
+			at.Ints[j] = int64(j/k*v.stride[i] + j%k*v.dilation[i])
 		}
-		x = w.gather(x, at, 2+2*i)
-		perm = append(perm, 3+2*i)
+		if x = w.gather(x, at, 1+2*i); w.err != nil {
+			return x
+		}
+		perm = append(perm, 1+2*i)
 	}
-	perm = append(perm, 1)
 	for i := range n {
 		perm = append(perm, 2+2*i)
 	}
-	return w.transpose(x, perm...)
+	return w.transpose(x, append(perm, 1+2*n)...)
 }
 
 // convolution is Conv: x [N, C, …], weights [M, C/group, kernel…], bias [M].
@@ -133,18 +141,19 @@ func convolution(w *writer) []*Array {
 		return nil
 	}
 	cols := w.unfold(x, v, w.num(0))
-	places, inner := x.Shape[0]*product(v.out), product(weight.Shape[1:])
+	places, k, c := x.Shape[0]*product(v.out), product(v.kernel), weight.Shape[1]
 	var y *Array
 	if groups == 1 {
-		in := []*Array{w.reshape(cols, places, inner), w.reshape(weight, m, inner)}
+		kernels := w.transpose(w.reshape(weight, m, c, k), 0, 2, 1)
+		in := []*Array{w.reshape(cols, places, k*c), w.reshape(kernels, m, k*c)}
 		if b := w.in(2); b != nil {
 			in = append(in, b)
 		}
 		y = w.do("Gemm", in, intAttr("transB", 1))
 	} else {
-		a := w.transpose(w.reshape(cols, places, groups, inner), 1, 0, 2)
-		b := w.transpose(w.reshape(weight, groups, m/groups, inner), 0, 2, 1)
-		y = w.transpose(w.do("MatMul", []*Array{a, b}), 1, 0, 2)
+		a := w.reshape(w.transpose(w.reshape(cols, places, k, groups, c), 2, 0, 1, 3), groups, places, k*c)
+		kernels := w.transpose(w.reshape(weight, groups, m/groups, c, k), 0, 3, 2, 1)
+		y = w.transpose(w.do("MatMul", []*Array{a, w.reshape(kernels, groups, k*c, m/groups)}), 1, 0, 2)
 		y = w.reshape(y, places, m)
 		if b := w.in(2); b != nil {
 			y = w.add(y, b)
@@ -185,7 +194,7 @@ func pooling(value float64, f func(w *writer, cols *Array, v windows, axes []int
 		cols := w.unfold(x, v, w.num(value))
 		axes := []int{}
 		for i := range kernel {
-			axes = append(axes, len(kernel)+2+i)
+			axes = append(axes, len(kernel)+1+i)
 		}
 		y := f(w, cols, v, axes)
 		return one1(w.channelsFirst(y, x.Shape[0], v.out, x.Shape[1]))
