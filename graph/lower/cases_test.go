@@ -187,8 +187,8 @@ func TestOperatorsGiveWhatWasRecorded(t *testing.T) {
 func TestCasesNoticeFaults(t *testing.T) {
 	cases := readCases(t)
 	methods := reflect.TypeFor[kernel.Kernels]()
-	for _, name := range []string{"MatMul", "Add", "Mul", "Scale", "CopyColumns", "Activate", "LayerNorm", "Rows", "Map", "Combine",
-		"Select", "Reduce"} {
+	for _, name := range []string{"MatMul", "Add", "Mul", "Scale", "CopyColumns", "Activate", "LayerNorm", "Rows", "RowsGrad", "Map",
+		"Combine", "Select", "Reduce"} {
 		if _, ok := methods.MethodByName(name); !ok {
 			t.Fatalf("there is no kernel %s", name)
 		}
@@ -252,6 +252,11 @@ func (f *faulty) LayerNorm(out, x, residual, gamma, beta kernel.Tensor, eps floa
 func (f *faulty) Rows(out, x, idx kernel.Tensor) {
 	f.Kernels.Rows(out, x, idx)
 	f.spoil("Rows", out)
+}
+
+func (f *faulty) RowsGrad(dx, idx, dy kernel.Tensor) {
+	f.Kernels.RowsGrad(dx, idx, dy)
+	f.spoil("RowsGrad", dx)
 }
 
 func (f *faulty) Map(out, x kernel.Tensor, g kernel.Function) {
