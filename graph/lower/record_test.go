@@ -43,7 +43,12 @@ func TestRecordCases(t *testing.T) {
 			last := m.graph.Nodes[len(m.graph.Nodes)-1]
 			name := last.OpType
 			form := fmt.Sprint(name, formOf(name, m.opset), len(last.Attributes), len(last.Inputs))
-			if len(kept[name]) > 12 || forms[form] > 1 || i < len(ops) && seed > 1500 {
+			for _, a := range last.Attributes {
+				if a.Name != "equation" {
+					form += string(a.S) // a mode, a reduction
+				}
+			}
+			if len(kept[name]) > 24 || forms[form] > 1 || i < len(ops) && seed > 1500 {
 				continue
 			}
 			model, inputs := m.alone()
