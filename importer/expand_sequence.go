@@ -29,6 +29,11 @@ func (e *emitter) names(elements []string) error {
 // sequence is what a value stands for.
 func (e *emitter) sequence(i int) ([]string, error) {
 	s, ok := e.x.sequences[e.input(i)]
+	for _, in := range e.x.model.Graph.Inputs {
+		if in.Name == e.input(i) {
+			return nil, fmt.Errorf("the model has an input %q of the type %v; graft knows sequences that nodes make", in.Name, in.Type)
+		}
+	}
 	if !ok {
 		return nil, fmt.Errorf("its input %q is no sequence whose length graft knows", e.input(i))
 	}
