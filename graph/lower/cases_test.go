@@ -187,8 +187,8 @@ func TestOperatorsGiveWhatWasRecorded(t *testing.T) {
 func TestCasesNoticeFaults(t *testing.T) {
 	cases := readCases(t)
 	methods := reflect.TypeFor[kernel.Kernels]()
-	for _, name := range []string{"MatMul", "Add", "Mul", "Scale", "CopyColumns", "Activate", "LayerNorm", "Rows", "RowsGrad", "Map",
-		"Combine", "Select", "Reduce"} {
+	for _, name := range []string{"MatMul", "BatchMatMul", "Add", "Mul", "Scale", "Copy", "Softmax", "Activate", "LayerNorm",
+		"Rows", "RowsGrad", "Map", "Combine", "Select", "Reduce"} {
 		if _, ok := methods.MethodByName(name); !ok {
 			t.Fatalf("there is no kernel %s", name)
 		}
@@ -234,9 +234,19 @@ func (f *faulty) Scale(out, x kernel.Tensor, s float32) {
 	f.spoil("Scale", out)
 }
 
-func (f *faulty) CopyColumns(out, x kernel.Tensor, to, from, n int) {
-	f.Kernels.CopyColumns(out, x, to, from, n)
-	f.spoil("CopyColumns", out)
+func (f *faulty) Copy(out, x kernel.Tensor, s kernel.Strides) {
+	f.Kernels.Copy(out, x, s)
+	f.spoil("Copy", out)
+}
+
+func (f *faulty) BatchMatMul(out, a, b kernel.Tensor, o kernel.MatMul) {
+	f.Kernels.BatchMatMul(out, a, b, o)
+	f.spoil("BatchMatMul", out)
+}
+
+func (f *faulty) Softmax(out, x kernel.Tensor, empty float32) {
+	f.Kernels.Softmax(out, x, empty)
+	f.spoil("Softmax", out)
 }
 
 func (f *faulty) Activate(out, x kernel.Tensor, a kernel.Activation) {
