@@ -9,7 +9,7 @@ ORT         = $$(scripts/ort.sh)
 CUDA_CFLAGS = -g -O2 -I$(CURDIR)/internal/cuda/include
 GPU_TAGS    = $(if $(filter 1linux,$(shell go env CGO_ENABLED GOOS | tr -d '\n')),-tags gpu)
 
-.PHONY: build demo test short gpu race asan lint fuzz bench peers parity interop ort clean
+.PHONY: build demo test short gpu gpu-asan gpu-faults race asan lint fuzz bench peers parity interop ort clean
 
 build: bin/graft
 
@@ -34,6 +34,15 @@ short:
 # The GPU's kernels and all that launches them, on an emulation of CUDA.
 gpu:
 	scripts/gpu-test.sh
+
+# The same under the address sanitizer, which sees what kernels of the emulation read and write.
+gpu-asan:
+	CGO_CFLAGS="-fsanitize=address -g -O1 -I$(CURDIR)/internal/cuda/include" CGO_CXXFLAGS="-fsanitize=address -g -O1" \
+		CGO_LDFLAGS=-fsanitize=address go test -short -asan -count=1 -tags gpu,emu ./internal/cuda/... ./graph/kernel/gpu/...
+
+# Faults planted in the kernels, each of which a test must find; takes minutes.
+gpu-faults:
+	CGO_CFLAGS="$(CUDA_CFLAGS)" GRAFT_FAULTS=1 go test -count=1 -timeout 30m -tags gpu,emu -run TestPlantedFaults -v ./graph/kernel/gpu
 
 race:
 	lib=$(ORT) && GRAFT_ORT_LIB=$$lib go test -short -race ./...

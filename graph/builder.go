@@ -131,11 +131,10 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 		r := kernel.Rotary{Heads: o.Heads, Interleaved: o.Interleaved, Inverse: o.Inverse}
 		return b.ok(op.Rotary(b.v[o.X], n.Tables[o.Cos], n.Tables[o.Sin], r))
 	case *importer.Attention:
+		a := kernel.Attention{Heads: o.Heads, Scale: o.Scale, Window: o.Window, Precision: n.Params.Precision}
 		if o.Keys != nil || o.Queries != nil {
-			return b.ok(op.RelativeAttention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.positions(o.Keys), b.positions(o.Queries),
-				o.Heads, o.Scale))
+			return b.ok(op.RelativeAttention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.positions(o.Keys), b.positions(o.Queries), a))
 		}
-		a := kernel.Attention{Heads: o.Heads, Scale: o.Scale, Window: o.Window}
 		return b.ok(op.Attention(b.v[o.Q], b.v[o.K], b.v[o.V], n.Bounds, b.scoreBias(o), a))
 	case *importer.First:
 		if n.Firsts == nil {

@@ -137,7 +137,10 @@ func onDevice(t *testing.T, m *importer.Model) {
 
 // agree demands the same results up to rounding: sums of products are taken in another order where there are more rows,
 // some 1e-6 of the largest number after a few layers and ten times that in gradients.
-func agree(t *testing.T, got, want map[string][]float32) {
+func agree(t *testing.T, got, want map[string][]float32) { agreeAbove(t, got, want, 1e-3) }
+
+// agreeAbove does so where the largest number is at least floor, and holds smaller ones to as much as that would give.
+func agreeAbove(t *testing.T, got, want map[string][]float32, floor float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d results, want %d", len(got), len(want))
@@ -147,7 +150,7 @@ func agree(t *testing.T, got, want map[string][]float32) {
 		if len(g) != len(w) {
 			t.Fatalf("%s: %d elements, want %d", name, len(g), len(w))
 		}
-		largest, worst := 1e-3, 0.0
+		largest, worst := floor, 0.0
 		for i := range w {
 			largest = math.Max(largest, math.Abs(float64(w[i])))
 			if d := math.Abs(float64(g[i]) - float64(w[i])); !(d <= worst) {

@@ -12,6 +12,8 @@ export CGO_CFLAGS
 packages="./internal/cuda/... ./graph/kernel/gpu/..."
 go vet -tags gpu,emu $packages
 go test -tags gpu,emu "$@" $packages
+# Whole networks and the curves of their losses, against the processor's kernels.
+go test -short -tags gpu,emu -run OnAGPU "$@" ./graph ./train
 # Without the emulation the tests skip where there is no GPU, and the program needs libc alone.
 binary=$(mktemp)
 trap 'rm -f "$binary"' EXIT

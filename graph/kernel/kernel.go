@@ -174,6 +174,10 @@ type Attention struct {
 	Scale  float32
 	Window int    // > 0: a token sees those tokens alone that are at most so many places away
 	Bias   Tensor // [2L−1, Heads], or empty: what is added to a score, by key − query from −(L−1) on; no sequence passes L
+	// Precision is that of the products' operands on devices that have kernels for it: at BFloat16 GPUs round q, k, v, dy, the
+	// probabilities and the scores' gradients to bfloat16. Sums and the softmax are float32. Processors compute all of it in
+	// float32.
+	Precision Precision
 }
 
 // Keys are the keys from lo to hi−1 that any of the queries from i to end−1 sees, in a sequence of n tokens.

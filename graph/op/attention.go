@@ -67,7 +67,7 @@ func Attention(q, k, v, bounds, bias *G.Node, a kernel.Attention) (*G.Node, erro
 }
 
 func attentionAttrs(a kernel.Attention) string {
-	return fmt.Sprintf("heads=%d,scale=%g,window=%d", a.Heads, a.Scale, a.Window)
+	return fmt.Sprintf("heads=%d,scale=%g,window=%d,%v", a.Heads, a.Scale, a.Window, a.Precision)
 }
 
 // biased adds the bias to the options, if there is one.

@@ -149,10 +149,13 @@ func TestMisuseIsAnError(t *testing.T) {
 		"dimensions":     func() (*G.Node, error) { return op.ColSum(v) },
 		"want logits":    func() (*G.Node, error) { return op.CrossEntropy(x, idx, c.float("z", 1)) },
 		"do not split into 3 heads": func() (*G.Node, error) {
-			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x, Rows: idx}, op.Positions{}, 3, 1)
+			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x, Rows: idx}, op.Positions{}, kernel.Attention{Heads: 3, Scale: 1})
+		},
+		"none with a window": func() (*G.Node, error) {
+			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x, Rows: idx}, op.Positions{}, kernel.Attention{Heads: 1, Window: 2})
 		},
 		"positions without rows": func() (*G.Node, error) {
-			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x}, op.Positions{}, 1, 1)
+			return op.RelativeAttention(x, x, x, idx, op.Positions{X: x}, op.Positions{}, kernel.Attention{Heads: 1, Scale: 1})
 		},
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {

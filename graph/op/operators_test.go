@@ -135,15 +135,15 @@ var operators = withNodewise(map[string]func(c *trial) *G.Node{
 	"RelativeAttention": func(c *trial) *G.Node {
 		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
 			op.Positions{X: c.float("keys", 5, 6), Rows: c.ints("key rows", 0, 0, 1, 2, 3, 3, 4, 4, 4)},
-			op.Positions{X: c.float("queries", 7, 6), Rows: c.ints("query rows", 6, 5, 4, 3, 2, 1, 0)}, 2, 0.6))
+			op.Positions{X: c.float("queries", 7, 6), Rows: c.ints("query rows", 6, 5, 4, 3, 2, 1, 0)}, kernel.Attention{Heads: 2, Scale: 0.6}))
 	},
 	"RelativeAttention without position queries": func(c *trial) *G.Node {
 		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
-			op.Positions{X: c.float("keys", 5, 6), Rows: c.ints("key rows", 1, 1, 1, 2, 3, 3, 4)}, op.Positions{}, 3, 0.6))
+			op.Positions{X: c.float("keys", 5, 6), Rows: c.ints("key rows", 1, 1, 1, 2, 3, 3, 4)}, op.Positions{}, kernel.Attention{Heads: 3, Scale: 0.6}))
 	},
 	"RelativeAttention without position keys": func(c *trial) *G.Node {
 		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
-			op.Positions{}, op.Positions{X: c.float("queries", 2, 6), Rows: c.ints("query rows", 0, 0, 0, 0, 1, 1, 1)}, 1, 0.6))
+			op.Positions{}, op.Positions{X: c.float("queries", 2, 6), Rows: c.ints("query rows", 0, 0, 0, 0, 1, 1, 1)}, kernel.Attention{Heads: 1, Scale: 0.6}))
 	},
 	"Attention": func(c *trial) *G.Node {
 		return c.ok(op.Attention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7), nil,

@@ -20,12 +20,15 @@ type Positions struct{ X, Rows *G.Node }
 //
 //	S_ij = scale · (q_i·k_j + q_i·keys.X[keys.Rows(i−j)] + queries.X[queries.Rows(i−j)]·k_j)
 //
-// in place of scale·q_i·k_j. With dS as there, dC[i,r] = Σ_j dS_ij over the keys j whose row is r and dB[j,r] = Σ_i dS_ij
-// over the queries i whose row is r,
+// in place of scale·q_i·k_j; o has neither a window nor a bias. With dS as there, dC[i,r] = Σ_j dS_ij over the keys j whose
+// row is r and dB[j,r] = Σ_i dS_ij over the queries i whose row is r,
 //
 //	dq = dS·k + dC·keys,  dk = dSᵀ·q + dB·queries,  dv = Pᵀ·dy,  dkeys = dCᵀ·q,  dqueries = dBᵀ·k
-func RelativeAttention(q, k, v, bounds *G.Node, keys, queries Positions, heads int, scale float32) (*G.Node, error) {
-	a := relativeAttention{o: kernel.Attention{Heads: heads, Scale: scale}, keys: -1, queries: -1}
+func RelativeAttention(q, k, v, bounds *G.Node, keys, queries Positions, o kernel.Attention) (*G.Node, error) {
+	if o.Window != 0 || !o.Bias.Empty() {
+		return nil, errors.New("relative attention: there is none with a window or with a bias by distance")
+	}
+	a := relativeAttention{o: o, keys: -1, queries: -1}
 	in := G.Nodes{q, k, v, bounds}
 	for _, p := range []struct {
 		at *int
@@ -42,16 +45,16 @@ func RelativeAttention(q, k, v, bounds *G.Node, keys, queries Positions, heads i
 	if len(in) == 4 {
 		return Attention(q, k, v, bounds, nil, a.o)
 	}
-	o := &Op{name: "RelativeAttention", attrs: a.String(), infer: a.infer}
-	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
+	r := &Op{name: "RelativeAttention", attrs: a.String(), infer: a.infer}
+	r.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
 		k.RelativeAttention(out, in[0], in[1], in[2], in[3], a.terms(in), a.o)
 	}
-	o.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 {
+	r.flops = func(_ kernel.Tensor, in []kernel.Tensor) float64 {
 		t, width := a.terms(in), float64(in[0].Cols())
 		return width * (4*pairs(in[3]) + termPairs(t.Keys, in[3]) + termPairs(t.Queries, in[3]))
 	}
-	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) { return a.diff(in, g, need) }
-	return apply(o, in...)
+	r.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) { return a.diff(in, g, need) }
+	return apply(r, in...)
 }
 
 // relativeAttention is the operator's attributes: where the operands of the terms stand among its inputs, −1 where there
@@ -62,7 +65,7 @@ type relativeAttention struct {
 }
 
 func (a relativeAttention) String() string {
-	return fmt.Sprintf("heads=%d,scale=%g,keys=%t,queries=%t", a.o.Heads, a.o.Scale, a.keys > 0, a.queries > 0)
+	return fmt.Sprintf("heads=%d,scale=%g,keys=%t,queries=%t,%v", a.o.Heads, a.o.Scale, a.keys > 0, a.queries > 0, a.o.Precision)
 }
 
 func (a relativeAttention) infer(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {

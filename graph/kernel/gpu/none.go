@@ -1,13 +1,14 @@
-// Package gpu computes kernel.Kernels on an NVIDIA GPU.
+//go:build !(gpu && cgo && linux)
+
 package gpu
 
 import (
-	"errors"
-
 	"github.com/seed-aefebe89/graft/graph/kernel"
+	"github.com/seed-aefebe89/graft/internal/cuda"
 )
 
 // Open fails: this program was built without GPU support.
-func Open(int) (kernel.Kernels, error) {
-	return nil, errors.New("this program was built without GPU support (build tag gpu)")
+func Open(index int) (kernel.Kernels, error) {
+	_, err := cuda.Open(index)
+	return nil, err
 }

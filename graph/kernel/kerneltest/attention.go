@@ -18,6 +18,7 @@ type heads struct {
 	biased       bool
 	bias         []float32 // [2·reach−1, heads], drawn by draw
 	exact        []float64 // stands for bias in the reference, if it is there
+	precision    kernel.Precision
 }
 
 // attentions returns the cases: the encoders' head sizes and others that no vector divides, lengths that cross the
@@ -60,9 +61,34 @@ func (c *heads) draw(r *trial) {
 	}
 }
 
+// operand draws an operand, which bfloat16 holds where that is the precision: rounding it is no matter then. Rows of no sequence
+// hold NaN.
+func (c heads) operand(r *trial) []float32 {
+	rows, width := c.rows(), c.heads*c.d
+	x := r.normal(rows*width, 1)
+	if c.precision == kernel.BFloat16 {
+		x = roundedBF16(x)
+	}
+	for i := range x {
+		if i < c.start*width || i >= (rows-c.spare)*width {
+			x[i] = float32(math.NaN())
+		}
+	}
+	return x
+}
+
+// rounding is the relative error of a probability, or of a score's gradient, where it is multiplied: the unit roundoff of
+// bfloat16's eight bits. Devices that compute in float32 have none.
+func (c heads) rounding() float64 {
+	if c.precision == kernel.BFloat16 {
+		return 0x1p-8
+	}
+	return 0
+}
+
 // options are those of the kernel.
 func (c heads) options(r *trial, scale float32) kernel.Attention {
-	o := kernel.Attention{Heads: c.heads, Scale: scale, Window: c.window}
+	o := kernel.Attention{Heads: c.heads, Scale: scale, Window: c.window, Precision: c.precision}
 	if c.biased {
 		o.Bias = r.input(c.bias, 2*c.reach()-1, c.heads)
 	}
@@ -103,7 +129,8 @@ func (c heads) at(t, col int) int { return t*c.heads*c.d + col }
 // probabilities returns the softmax of row t's scaled scores against rows lo to hi, and a bound on their relative
 // errors: a score errs by at most (d+2)·u·Σ|q||k|·scale =: e, its exponential relatively by the difference from the
 // maximum, 2e, and by the rounding of the difference, u·|s−max| < 90u where the exponential is not zero, the sum by a
-// rounding for each term; 16u are left to exp itself.
+// rounding for each term; 16u are left to exp itself. Tensor cores may cut off what float32 rounds, and their devices' fast exp
+// rounds its argument twice more, so that all of it is doubled there.
 func (c heads) probabilities(q, k []float64, t, lo, hi, col int, scale float64) (p []float64, err float64) {
 	p = make([]float64, hi-lo)
 	largest, bound := math.Inf(-1), 0.0
@@ -135,7 +162,10 @@ func (c heads) probabilities(q, k []float64, t, lo, hi, col int, scale float64) 
 	for j := range p {
 		p[j] /= sum
 	}
-	return p, 4*bound + float64(len(p)+16+90)*u
+	if err = 4*bound + float64(len(p)+16+90)*u; c.precision != kernel.Float32 {
+		err *= 2
+	}
+	return p, err
 }
 
 // forward is the reference of Attention.
@@ -148,7 +178,7 @@ func (c heads) forward(q, k, v []float64, scale float64) (out, tol []float64) {
 				for x := range c.d {
 					y := weight * v[c.at(lo+j, col+x)]
 					out[c.at(t, col+x)] += y
-					tol[c.at(t, col+x)] += math.Abs(y) * (err + float64(len(p))*u)
+					tol[c.at(t, col+x)] += math.Abs(y) * (err + float64(len(p))*u + c.rounding())
 				}
 			}
 		}
@@ -170,12 +200,17 @@ func (c heads) attend(r *trial, q, k, v []float32, scale float32) []float32 {
 }
 
 // Attention checks every case on random numbers; rows of no sequence are zero. A NaN reaches the rows that look at it.
-func Attention(t *testing.T, open Open) {
+func Attention(t *testing.T, open Open) { attention(t, open, kernel.Float32) }
+
+// AttentionBFloat16 does the same at BFloat16.
+func AttentionBFloat16(t *testing.T, open Open) { attention(t, open, kernel.BFloat16) }
+
+func attention(t *testing.T, open Open, precision kernel.Precision) {
 	for i, c := range attentions() {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+		c.precision = precision
 		c.draw(r)
-		n := c.rows() * c.heads * c.d
-		q, k, v := r.normal(n, 1), r.normal(n, 1), r.normal(n, 1)
+		q, k, v := c.operand(r), c.operand(r), c.operand(r)
 		scale := float32(1 / math.Sqrt(float64(c.d)))
 		want, tol := c.forward(wide(q), wide(k), wide(v), float64(scale))
 		within(t, c.attend(r, q, k, v, scale), want, tol)

@@ -11,8 +11,9 @@ import (
 //
 //	dv = Pᵀ·dy;  dS = scale·P ⊙ (A − rowsum(P ⊙ A));  dq = dS·k;  dk = dSᵀ·q
 //
-// out is [3,T,Heads·d], followed by the gradient of the bias, Σ dS/scale by distance, where there is one. The tolerances carry the relative error of P (see probabilities), d+1 roundings of A, and one
-// rounding for each term of each sum, through the magnitudes of the terms.
+// out is [3,T,Heads·d], followed by the gradient of the bias, Σ dS/scale by distance, where there is one. The tolerances
+// carry the relative error of P (see probabilities), d+1 roundings of A, and one rounding for each term of each sum, through
+// the magnitudes of the terms; and that of P and dS where they are multiplied.
 func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float64) {
 	n := len(q)
 	out, tol = make([]float64, 3*n+len(c.bias)), make([]float64, 3*n+len(c.bias))
@@ -39,6 +40,7 @@ func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float6
 					out[at] += ds / scale
 					tol[at] += bound/math.Abs(scale) + math.Abs(ds/scale)*float64(c.rows())*u
 				}
+				bound += c.rounding() * math.Abs(ds)
 				for x := range c.d {
 					at, from := c.at(t, col+x), c.at(lo+j, col+x)
 					out[at] += ds * k[from]
@@ -46,7 +48,7 @@ func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float6
 					out[n+from] += ds * q[at]
 					tol[n+from] += bound * math.Abs(q[at])
 					out[2*n+from] += p[j] * dy[at]
-					tol[2*n+from] += err * p[j] * math.Abs(dy[at])
+					tol[2*n+from] += (err + c.rounding()) * p[j] * math.Abs(dy[at])
 				}
 			}
 		}
@@ -59,13 +61,19 @@ func (c heads) backward(q, k, v, dy []float64, scale float64) (out, tol []float6
 
 // AttentionGrad checks the three gradients against the formulas, the formulas against finite differences, and that a
 // NaN in any operand comes out.
-func AttentionGrad(t *testing.T, open Open) {
+func AttentionGrad(t *testing.T, open Open) { attentionGrad(t, open, kernel.Float32) }
+
+// AttentionGradBFloat16 does the same at BFloat16.
+func AttentionGradBFloat16(t *testing.T, open Open) { attentionGrad(t, open, kernel.BFloat16) }
+
+func attentionGrad(t *testing.T, open Open, precision kernel.Precision) {
 	for i, c := range attentions() {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+		c.precision = precision
 		c.draw(r)
 		width := c.heads * c.d
 		n := c.rows() * width
-		operands := [4][]float32{r.normal(n, 1), r.normal(n, 1), r.normal(n, 1), r.normal(n, 1)} // q, k, v, dy
+		operands := [4][]float32{c.operand(r), c.operand(r), c.operand(r), c.operand(r)} // q, k, v, dy
 		scale := float32(1 / math.Sqrt(float64(c.d)))
 		want, tol := c.backward(wide(operands[0]), wide(operands[1]), wide(operands[2]), wide(operands[3]), float64(scale))
 		if n <= 1000 {

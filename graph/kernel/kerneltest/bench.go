@@ -96,7 +96,9 @@ func matmulJobs(tb testing.TB, k kernel.Kernels) []job {
 		out, bias := kernel.F32(make([]float32, c.m*c.n), c.m, c.n), kernel.F32(r.normal(c.n, 1), c.n)
 		name := fmt.Sprintf("MatMul/%dx%dx%d", c.m, c.n, c.k)
 		if c.packed {
-			b.Packed = &kernel.Packed{Plain: k.Pack(b, false, c.precision, nil)}
+			layout := k.Pack(b, false, c.precision, nil)
+			tb.Cleanup(func() { release(layout) })
+			b.Packed = &kernel.Packed{Plain: layout}
 			name += "/packed"
 			if c.precision != kernel.Float32 {
 				name += "/" + c.precision.String()
@@ -162,6 +164,7 @@ func jobs(tb testing.TB, tokens, hidden, inner, length int) []job {
 	for _, trans := range []bool{false, true} {
 		square := kernel.F32(r.normal(hidden*hidden, 1), hidden, hidden)
 		var layout kernel.Layout
+		tb.Cleanup(func() { release(layout) })
 		name := "Pack/bf16"
 		if trans {
 			name += "/trans"

@@ -22,6 +22,13 @@ func roundedBF16(x []float32) []float32 {
 	return out
 }
 
+// release gives the memory of a layout back, where that has to be done.
+func release(l kernel.Layout) {
+	if r, ok := l.(kernel.Releaser); ok {
+		r.Release()
+	}
+}
+
 // packBF16 gives b a layout of op(b) in bfloat16 alone: for the other orientation there is none.
 func packBF16(k kernel.Kernels, b kernel.Tensor, trans bool, old kernel.Layout) (kernel.Tensor, kernel.Layout) {
 	layout := k.Pack(b, trans, kernel.BFloat16, old)
@@ -67,6 +74,7 @@ func BFloat16(t *testing.T, open Open) {
 		}
 		o.Alpha, o.Bias, o.Accumulate = -1, kernel.Tensor{}, true
 		exactly(t, r.from(before, func(k kernel.Kernels, out []float32) { k.MatMul(kernel.F32(out, p.m, p.n), a, b, o) }), want)
+		release(layout)
 		if t.Failed() {
 			t.Fatal(p)
 		}
@@ -85,7 +93,8 @@ func BFloat16Rounding(t *testing.T, open Open) {
 		x[0], x[len(x)-1] = 1e30, 3e-30
 		multiply := func(x, y []float32) []float32 {
 			a := r.input(x, p.shapeA()...)
-			b, _ := packBF16(open(), r.input(y, p.shapeB()...), p.transB, nil)
+			b, layout := packBF16(open(), r.input(y, p.shapeB()...), p.transB, nil)
+			defer release(layout)
 			return r.fresh(p.m*p.n, func(k kernel.Kernels, out []float32) {
 				k.MatMul(kernel.F32(out, p.m, p.n), a, b, kernel.MatMul{TransA: p.transA, TransB: p.transB})
 			})
@@ -123,12 +132,16 @@ func PackAgain(t *testing.T, open Open) {
 		if old == nil && precision == kernel.Float32 {
 			continue // the device gains nothing by it
 		}
-		if kernels.Pack(kernel.F32(first[:n], 1, n), false, precision, old) == old {
+		smaller := kernels.Pack(kernel.F32(first[:n], 1, n), false, precision, old)
+		if smaller == old {
 			t.Fatalf("%v: a layout of another size was written over", precision)
 		}
-		if kernels.Pack(kernel.F32(first, k, n), false, kernel.BFloat16-precision, old) == old {
+		other := kernels.Pack(kernel.F32(first, k, n), false, kernel.BFloat16-precision, old)
+		if other == old {
 			t.Fatalf("%v: a layout of this precision was written over", precision)
 		}
+		release(smaller)
+		release(other)
 		again := kernels.Pack(kernel.F32(second, k, n), false, precision, old)
 		if again != old {
 			t.Fatalf("%v: the layout's memory was not taken again", precision)
@@ -139,5 +152,6 @@ func PackAgain(t *testing.T, open Open) {
 		kernels.MatMul(kernel.F32(out, m, n), kernel.F32(x, m, k), b, kernel.MatMul{})
 		want, _ := p.reference(x, second)
 		exactly(t, out, want)
+		release(again)
 	}
 }

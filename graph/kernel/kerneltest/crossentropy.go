@@ -47,7 +47,7 @@ func labellings() []labelling {
 		{0, 7, normalLogits, someLabels}, {5, 7, normalLogits, noLabels}, {64, 7, normalLogits, someLabels},
 		{9, 9, farLogits, someLabels}, {9, 33, wideLogits, someLabels}, {200, 2, normalLogits, someLabels},
 	}
-	for _, c := range []int{1, 2, 3, 8, 15, 16, 17, 33, 64, 127, 1000} {
+	for _, c := range []int{1, 2, 3, 8, 15, 16, 17, 33, 64, 127, 1000, 1500} {
 		cases = append(cases, labelling{7, c, normalLogits, someLabels})
 	}
 	return cases

@@ -7,13 +7,13 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// lengths cross every vector width and unrolling that is likely.
-var lengths = []int{0, 1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 255, 1000}
+// lengths cross every vector width and unrolling that is likely, and the blocks of a GPU.
+var lengths = []int{0, 1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 255, 1000, 5003}
 
 // matrices are shapes for the kernels that work on rows and columns.
 var matrices = [][2]int{
 	{0, 5}, {1, 1}, {1, 17}, {2, 3}, {3, 16}, {4, 31}, {5, 8}, {6, 7}, {7, 33}, {8, 64}, {13, 12}, {17, 1}, {33, 65},
-	{65, 15}, {9, 127}, {16, 384}, {127, 6},
+	{65, 15}, {9, 127}, {16, 384}, {127, 6}, {300, 40}, {3, 2052},
 }
 
 // rounded returns the tolerances of results that a kernel computes in one operation: one rounding.

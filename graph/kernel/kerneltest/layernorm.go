@@ -21,7 +21,7 @@ type norm struct {
 // that dwarf the deviation, where a variance taken as E[z²] − E[z]² fails.
 func norms() []norm {
 	var cases []norm
-	for i, n := range []int{1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 384, 768, 1000} {
+	for i, n := range []int{1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 384, 768, 1000, 1028, 2305} {
 		cases = append(cases, norm{m: 1 + i%7, n: n, residual: i%2 == 1, beta: i%3 != 1, eps: 1e-12},
 			norm{m: 3, n: n, mean: 5, residual: i%2 == 0, beta: true, eps: 1e-5})
 	}
@@ -226,7 +226,7 @@ func LayerNormGrad(t *testing.T, open Open) {
 
 // LayerNormParamGrad checks the gradients of gamma, Σ_i dy ⊙ hat, and of beta, Σ_i dy.
 func LayerNormParamGrad(t *testing.T, open Open) {
-	cases := append(norms(), norm{m: 65, n: 33, residual: true, eps: 1e-5}, norm{m: 130, n: 16, eps: 1e-5})
+	cases := append(norms(), norm{m: 65, n: 33, residual: true, eps: 1e-5}, norm{m: 130, n: 16, eps: 1e-5}, norm{m: 300, n: 36, residual: true, eps: 1e-5})
 	for i, c := range cases {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
 		x, residual, _, _ := c.operands(r)

@@ -229,6 +229,7 @@ func MatMulPacked(t *testing.T, open Open) {
 				kernel.MatMul{TransA: p.transA, TransB: p.transB, Alpha: 2, Bias: bias})
 		})
 		exactly(t, got, want)
+		release(layout)
 		if t.Failed() {
 			t.Fatal(p)
 		}

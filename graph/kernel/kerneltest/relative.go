@@ -104,7 +104,10 @@ func (c related) probabilities(o relation, t, lo, hi, col int) (p []float64, err
 	for j := range p {
 		p[j] /= sum
 	}
-	return p, 4*bound + float64(len(p)+16+90)*u
+	if err = 4*bound + float64(len(p)+16+90)*u; c.precision != kernel.Float32 {
+		err *= 2
+	}
+	return p, err
 }
 
 // forward is the reference of RelativeAttention.
@@ -117,7 +120,7 @@ func (c related) forward(o relation) (out, tol []float64) {
 				for x := range c.d {
 					y := weight * o.v[c.at(lo+j, col+x)]
 					out[c.at(t, col+x)] += y
-					tol[c.at(t, col+x)] += math.Abs(y) * (err + float64(len(p))*u)
+					tol[c.at(t, col+x)] += math.Abs(y) * (err + float64(len(p))*u + c.rounding())
 				}
 			}
 		}
@@ -156,11 +159,12 @@ func (c related) backward(o relation) (out, tol []float64) {
 			for j := range p {
 				g := o.scale * p[j] * (a[j] - mean)
 				bound := math.Abs(o.scale) * p[j] * (magnitude[j] + meanMagnitude) * 2 * err
+				bound += c.rounding() * math.Abs(g)
 				for x := range c.d {
 					at, from := c.at(t, col+x), c.at(lo+j, col+x)
 					add(at, g, bound, o.k[from])
 					add(n+from, g, bound, o.q[at])
-					add(2*n+from, p[j], err*p[j], o.dy[at])
+					add(2*n+from, p[j], (err+c.rounding())*p[j], o.dy[at])
 					if c.keys > 0 {
 						row := c.place(o.keyRows, t-lo-j, col+x)
 						add(at, g, bound, o.keys[row])
@@ -183,9 +187,12 @@ func (c related) backward(o relation) (out, tol []float64) {
 
 // related draws the operands of a case, in float32 and as the reference takes them.
 func (r *trial) related(c related) (x [6][]float32, o relation) {
-	n, width := c.rows()*c.heads.heads*c.d, c.heads.heads*c.d
-	for i, size := range [6]int{n, n, n, n, c.keys * width, c.queries * width} {
-		x[i] = r.normal(size, 1)
+	for i := range 4 {
+		x[i] = c.operand(r)
+	}
+	for i, rows := range [2]int{c.keys, c.queries} {
+		positions := heads{heads: c.heads.heads, d: c.d, lengths: []int{rows}, precision: c.precision}
+		x[4+i] = positions.operand(r)
 	}
 	return x, relation{wide(x[0]), wide(x[1]), wide(x[2]), wide(x[3]), wide(x[4]), wide(x[5]), c.table(c.keys, 1),
 		c.table(c.queries, -1), float64(float32(1 / math.Sqrt(float64(3*c.d))))}
@@ -205,16 +212,22 @@ func (r *trial) terms(c related, x [6][]float32, o relation) kernel.Relative {
 }
 
 // RelativeAttention checks every case on random numbers; rows of no sequence are zero.
-func RelativeAttention(t *testing.T, open Open) {
+func RelativeAttention(t *testing.T, open Open) { relativeAttention(t, open, kernel.Float32) }
+
+// RelativeAttentionBFloat16 does the same at BFloat16.
+func RelativeAttentionBFloat16(t *testing.T, open Open) { relativeAttention(t, open, kernel.BFloat16) }
+
+func relativeAttention(t *testing.T, open Open, precision kernel.Precision) {
 	for i, c := range relatives() {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+		c.precision = precision
 		x, o := r.related(c)
 		width := c.heads.heads * c.d
 		q, k, v := r.input(x[0], c.rows(), width), r.input(x[1], c.rows(), width), r.input(x[2], c.rows(), width)
 		bounds, terms := r.index(c.bounds(), len(c.lengths)+1), r.terms(c, x, o)
 		got := r.fresh(len(x[0]), func(kernels kernel.Kernels, out []float32) {
 			kernels.RelativeAttention(kernel.F32(out, c.rows(), width), q, k, v, bounds, terms,
-				kernel.Attention{Heads: c.heads.heads, Scale: float32(o.scale)})
+				kernel.Attention{Heads: c.heads.heads, Scale: float32(o.scale), Precision: c.precision})
 		})
 		want, tol := c.forward(o)
 		within(t, got, want, tol)
@@ -226,9 +239,17 @@ func RelativeAttention(t *testing.T, open Open) {
 
 // RelativeAttentionGrad checks the five gradients against the formulas, also where those of the positions are not asked
 // for, and the formulas against finite differences.
-func RelativeAttentionGrad(t *testing.T, open Open) {
+func RelativeAttentionGrad(t *testing.T, open Open) { relativeAttentionGrad(t, open, kernel.Float32) }
+
+// RelativeAttentionGradBFloat16 does the same at BFloat16.
+func RelativeAttentionGradBFloat16(t *testing.T, open Open) {
+	relativeAttentionGrad(t, open, kernel.BFloat16)
+}
+
+func relativeAttentionGrad(t *testing.T, open Open, precision kernel.Precision) {
 	for i, c := range relatives() {
 		r := newTrial(t, open, uint64(i)).unaligned(i % 4)
+		c.precision = precision
 		x, o := r.related(c)
 		want, tol := c.backward(o)
 		if len(x[0]) <= 1000 {
@@ -251,7 +272,7 @@ func RelativeAttentionGrad(t *testing.T, open Open) {
 			got := r.fresh(3*n+keys+queries, func(k kernel.Kernels, out []float32) {
 				k.RelativeAttentionGrad(kernel.F32(out[:3*n], 3, c.rows(), width), part(ask[0], out[3*n:3*n+keys], c.keys),
 					part(ask[1], out[3*n+keys:], c.queries), in[0], in[1], in[2], bounds, terms, in[3],
-					kernel.Attention{Heads: c.heads.heads, Scale: float32(o.scale)})
+					kernel.Attention{Heads: c.heads.heads, Scale: float32(o.scale), Precision: c.precision})
 			})
 			got = asked(got, ask, 3*n, keys)
 			within(t, got, asked(want, ask, 3*n, keys), asked(tol, ask, 3*n, keys))

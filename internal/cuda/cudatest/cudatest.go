@@ -20,7 +20,7 @@ type Env struct {
 // block first to last and last to first, and fails where device memory is left over.
 func Run(t *testing.T, f func(t *Env)) {
 	t.Helper()
-	orders(t, func(t *testing.T) {
+	Orders(t, func(t *testing.T) {
 		if ok, status := cuda.Status(); !ok {
 			t.Skip("no GPU: " + status)
 		}

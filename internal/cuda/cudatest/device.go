@@ -4,4 +4,5 @@ package cudatest
 
 import "testing"
 
-func orders(t *testing.T, f func(t *testing.T)) { f(t) }
+// Orders runs f, on the emulation twice, as Run does.
+func Orders(t *testing.T, f func(t *testing.T)) { f(t) }

@@ -8,7 +8,9 @@ import (
 	"github.com/seed-aefebe89/graft/internal/cuda/emu"
 )
 
-func orders(t *testing.T, f func(t *testing.T)) {
+// Orders runs f twice, with the threads of a block first to last and last to first, and fails where device memory is left
+// over.
+func Orders(t *testing.T, f func(t *testing.T)) {
 	for _, reverse := range []bool{false, true} {
 		name := "forwards"
 		if reverse {

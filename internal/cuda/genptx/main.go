@@ -40,7 +40,7 @@ static const char *load(const char *path) {
 
 // Returns NVRTC's result; *out is the PTX and *log what the compiler said, to be freed.
 static int compile(const char *source, const char *name, int n, char **headers, char **names, char **out, char **log) {
-  const char *options[] = {"--gpu-architecture=compute_80", "--std=c++17"};
+  const char *options[] = {"--gpu-architecture=compute_80", "--std=c++17", "-default-device"};
   program p;
   size_t size = 0;
   int r = nvrtc.create(&p, source, name, n, (const char *const *)headers, (const char *const *)names);

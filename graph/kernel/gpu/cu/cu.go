@@ -15,5 +15,5 @@ import "embed"
 
 // Files are the sources and their PTX.
 //
-//go:embed *.cu *.ptx
+//go:embed *.cu *.cuh *.ptx
 var Files embed.FS

@@ -1,0 +1,3 @@
+//go:build gpu && emu && linux
+
+#include "layernorm.cu"
