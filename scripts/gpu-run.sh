@@ -8,6 +8,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 gpu=$PWD/.gpu
 [ "$(basename "$(dirname "$PWD")")/$(basename "$PWD")" = .gpu/project ] && gpu=$(dirname "$PWD")
+for packed in "$gpu"/bin/*.gz; do
+	[ ! -f "$packed" ] || gunzip -f "$packed" || exit 1
+done
 [ -x "$gpu/bin/graft" ] || { echo "gpu-run: no $gpu/bin/graft: run scripts/gpu-build.sh first" >&2; exit 1; }
 OUT=${OUT:-$gpu/out}
 mkdir -p "$OUT"
