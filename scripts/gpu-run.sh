@@ -71,7 +71,7 @@ if wants bench; then
 		for precision in f32 tf32 bf16; do
 			# shellcheck disable=SC2086 # no argument, or two
 			check "bench-${kind:-128}-$precision" . "$gpu/bin/graft" bench --random base --device gpu --precision $precision \
-				--methods forward,lora,pfeiffer --runs 5 $lengths
+				--methods forward,lora,pfeiffer --runs 5 --tokens 32768 $lengths
 		done
 		[ -z "$peer" ] && continue
 		for batch in 16 64 256; do
