@@ -155,6 +155,11 @@ func (s *slotter) copyNodes() {
 		if slices.ContainsFunc(s.needed(), func(v string) bool { return e.Makes(s.m.File.Graph.Nodes[e.At], v) }) {
 			apart[e.At] = e.Nodes
 			s.expanded++
+			for _, o := range s.m.File.Graph.Nodes[e.At].Outputs {
+				if o != "" && !slices.ContainsFunc(e.Nodes, func(n *onnx.Node) bool { return slices.Contains(n.Outputs, o) }) {
+					s.fail(fmt.Errorf("a slot belongs into the sequence %q, which the model hands on as a whole", o))
+				}
+			}
 		}
 	}
 	read := map[string]bool{}

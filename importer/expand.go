@@ -22,8 +22,9 @@ type expander struct {
 	inits     map[string]*onnx.Tensor // of the graph
 	makers    map[string]*onnx.Node   // of the file's values
 	late      map[*onnx.Node]bool     // the nodes that wait until more is known
-	copied    int                     // calls, and what was copied of functions and branches
+	copied    int                     // calls, and what was copied of functions, branches and loops
 	probed    int                     // nodes looked at for what is known of conditions
+	sequences map[string][]string     // values that are sequences → their elements
 }
 
 // expanded is a node of the rewritten graph.
@@ -45,6 +46,17 @@ var rules = map[operator]rule{
 	{"", "RMSNormalization"}:             rmsNorm,
 	{"", "SimplifiedLayerNormalization"}: rmsNorm, // onnxruntime's, in ONNX's domain
 	{"", "RotaryEmbedding"}:              rotary,
+	{"", "Loop"}:                         unroll,
+	{"", "Scan"}:                         scan,
+	{"", "SequenceConstruct"}:            sequenceConstruct,
+	{"", "SequenceEmpty"}:                sequenceConstruct,
+	{"", "SplitToSequence"}:              splitToSequence,
+	{"", "SequenceAt"}:                   sequenceAt,
+	{"", "SequenceInsert"}:               sequenceEdit,
+	{"", "SequenceErase"}:                sequenceEdit,
+	{"", "SequenceLength"}:               sequenceLength,
+	{"", "ConcatFromSequence"}:           concatFromSequence,
+	{"", "Identity"}:                     sequenceCopy,
 
 	{microsoft, "Attention"}:                        packedAttention,
 	{microsoft, "MultiHeadAttention"}:               multiHeadAttention,
@@ -110,7 +122,7 @@ func newExpander(m *onnx.Model) (*expander, error) {
 	c.OpsetImport = slices.Clone(m.OpsetImport)
 	g.Initializers = slices.Clone(g.Initializers)
 	x := &expander{model: &c, functions: map[functionKey]*onnx.Function{}, names: map[string]int{"": 1}, called: map[string]int{},
-		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}}
+		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}, sequences: map[string][]string{}}
 	for i, s := range g.SparseInitializers {
 		t, err := dense(s)
 		if err != nil {
@@ -240,6 +252,11 @@ func (x *expander) rewrite(n *onnx.Node, know knowledge, depth int) ([]*onnx.Nod
 	}
 	var out []*onnx.Node
 	for _, n := range nodes {
+		for _, name := range n.Outputs {
+			if x.makers[name] == nil {
+				x.makers[name] = n
+			}
+		}
 		inner, err := x.rewrite(n, nil, depth+1)
 		if err != nil {
 			return nil, err

@@ -178,32 +178,37 @@ func (e *emitter) unsqueeze(x string, axis int64) string {
 }
 
 // coreAttention writes ONNX's Attention of opset 23, of heads that stand apart [batch, heads, sequence, d] or together
-// [batch, sequence, heads·d].
+// [batch, sequence, heads·d], so that encoders' blocks are recognised. What no encoder has stays as it is.
 func coreAttention(e *emitter, n *onnx.Node, know knowledge) error {
 	if err := e.need(3); err != nil {
 		return err
 	}
-	if err := e.unknown(4); err != nil {
-		return err
+	heads := e.intOr("q_num_heads", 0)
+	if e.unknown(4) != nil || e.unwanted(1) != nil || e.intOr("is_causal", 0) != 0 || e.floatOr("softcap", 0) != 0 ||
+		heads < 0 || e.intOr("kv_num_heads", 0) != heads {
+		return nil
 	}
-	if err := e.unwanted(1); err != nil {
-		return err
+	if know == nil {
+		return errLate
 	}
-	if e.intOr("is_causal", 0) != 0 || e.floatOr("softcap", 0) != 0 {
-		return fmt.Errorf("graft does not know causal attention, nor capped scores")
-	}
-	heads, others := e.intOr("q_num_heads", 0), e.intOr("kv_num_heads", 0)
-	if heads < 0 || others != heads {
-		return fmt.Errorf("it has %d heads of queries and %d of keys and values; graft knows equal numbers", heads, others)
+	if heads == 0 {
+		q, err := know(n.Inputs[0])
+		if err != nil {
+			return e.stays(err)
+		}
+		k, err := know(n.Inputs[1])
+		if err != nil {
+			return e.stays(err)
+		}
+		if len(q.Shape) != 4 || len(k.Shape) != 4 || q.Shape[1] != k.Shape[1] {
+			return nil
+		}
 	}
 	var masks []string
 	if m := e.input(3); m != "" {
-		if know == nil {
-			return errLate
-		}
 		v, err := know(m)
 		if err != nil {
-			return err
+			return e.stays(err)
 		}
 		if v.Type == onnx.Bool {
 			m = e.add("Where", []string{m, e.float(0), e.float(-math.MaxFloat32)})

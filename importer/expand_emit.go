@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -117,6 +118,16 @@ func (e *emitter) reduce(op string, since int64, x string, axis, keep int64) str
 		return e.add(op, []string{x, e.ints(axis)}, intAttribute("keepdims", keep))
 	}
 	return e.add(op, []string{x}, intsAttribute("axes", axis), intAttribute("keepdims", keep))
+}
+
+// stays leaves a node as it is where not enough is known to write it, which is no error for an operator that has a meaning
+// of its own.
+func (e *emitter) stays(err error) error {
+	if errors.Is(err, errLate) {
+		return err
+	}
+	e.nodes = nil
+	return nil
 }
 
 // input is input i, "" where it is left out.

@@ -104,12 +104,16 @@ func embedLayerNorm(e *emitter, n *onnx.Node, _ knowledge) error {
 	return nil
 }
 
-// rmsNorm writes y = x / √(mean(x²) + eps) ⊙ scale over the last axis.
+// rmsNorm writes y = x / √(mean(x²) + eps) ⊙ scale over the last axis. ONNX's over more axes stays as it is.
 func rmsNorm(e *emitter, n *onnx.Node, _ knowledge) error {
 	if err := e.need(2); err != nil {
 		return err
 	}
-	if axis := e.intOr("axis", -1); axis != -1 {
+	axis := e.intOr("axis", -1)
+	if axis != -1 && n.OpType == "RMSNormalization" {
+		return nil
+	}
+	if axis != -1 {
 		return fmt.Errorf("it normalises from axis %d on; graft knows the last axis alone", axis)
 	}
 	if err := e.unwanted(1); err != nil {

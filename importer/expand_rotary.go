@@ -13,6 +13,9 @@ func rotary(e *emitter, n *onnx.Node, know knowledge) error {
 		return err
 	}
 	for _, name := range []string{"interleaved", "rotary_embedding_dim", "is_packed_batching"} {
+		if e.intOr(name, 0) != 0 && n.Domain == "" {
+			return nil // it stays as it is, as no encoder has it
+		}
 		if e.intOr(name, 0) != 0 {
 			return fmt.Errorf("graft does not know rotary embeddings with %s", name)
 		}
@@ -32,6 +35,9 @@ func rotary(e *emitter, n *onnx.Node, know knowledge) error {
 		return fmt.Errorf("it lacks its cosines or sines")
 	}
 	v, err := know(x)
+	if err != nil && n.Domain == "" {
+		return e.stays(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -50,6 +56,9 @@ func rotary(e *emitter, n *onnx.Node, know knowledge) error {
 	}
 	if at != "" {
 		p, err := know(at)
+		if err != nil && n.Domain == "" {
+			return e.stays(err)
+		}
 		if err != nil {
 			return err
 		}

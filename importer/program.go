@@ -77,7 +77,10 @@ func (n *Nodewise) Program(inputs map[string]*fold.Array, outputs ...string) (*P
 			return nil, fmt.Errorf("the input %q is missing", in.Name)
 		}
 		v := &specValue{Array: fold.Unknown(a.Type, a.Shape...), kind: index}
-		if isFloat(a.Type) {
+		switch {
+		case isFloat(a.Type) && a.Size() == 0:
+			v.kind, v.Floats = constant, []float64{}
+		case isFloat(a.Type):
 			v.kind = activation
 			p.Inputs = append(p.Inputs, Operand{Source: Computed, Name: in.Name, Array: v.Array})
 		}

@@ -218,7 +218,7 @@ func (s *spec) eval(n *onnx.Node) error {
 			return s.errorf(n, "output %d is not known", i)
 		}
 		v := &specValue{Array: out[i], kind: kind, positional: positional}
-		if v.Known() && kind == index {
+		if v.Known() && (kind == index || v.Size() == 0) {
 			v.kind = constant
 		}
 		s.values[name] = v

@@ -23,10 +23,11 @@ const (
 	IsNaN               // the condition that x is no number
 	Exp                 // eˣ
 	InvSqrt             // 1/√x
+	Atan                // arctan x
 )
 
 var functionNames = [...]string{"abs", "sign", "ceil", "floor", "round", "trunc", "sqrt", "log", "erf", "sin", "cos",
-	"reciprocal", "sigmoid", "softplus", "not", "isnan", "exp", "invsqrt"}
+	"reciprocal", "sigmoid", "softplus", "not", "isnan", "exp", "invsqrt", "atan"}
 
 // String is the function's name in lower case.
 func (f Function) String() string {

@@ -2,6 +2,7 @@ package lower_test
 
 import (
 	"context"
+	le "encoding/binary"
 	"fmt"
 	"math"
 	"testing"
@@ -69,10 +70,26 @@ func differs(got, want *fold.Array, tolerance float64) string {
 	return ""
 }
 
-func each[A, B any](x []A, f func(A) B) []B {
-	out := make([]B, len(x))
-	for i, v := range x {
-		out[i] = f(v)
+// tensorFor is an array as a tensor.
+func tensorFor(name string, a *fold.Array) (*onnx.Tensor, error) {
+	dims := make([]int64, len(a.Shape))
+	for i, d := range a.Shape {
+		dims[i] = int64(d)
 	}
-	return out
+	var raw []byte
+	for i := range a.Size() {
+		switch a.Type {
+		case onnx.Float:
+			raw = le.LittleEndian.AppendUint32(raw, math.Float32bits(float32(a.Floats[i])))
+		case onnx.Double:
+			raw = le.LittleEndian.AppendUint64(raw, math.Float64bits(a.Floats[i]))
+		case onnx.Float16:
+			raw = le.LittleEndian.AppendUint16(raw, uint16(onnx.ToF16(float32(a.Floats[i]))))
+		case onnx.Bfloat16:
+			raw = le.LittleEndian.AppendUint16(raw, uint16(onnx.ToBF16(float32(a.Floats[i]))))
+		default:
+			raw = append(raw, le.LittleEndian.AppendUint64(nil, uint64(a.Ints[i]))[:a.Type.Bits()/8]...)
+		}
+	}
+	return onnx.NewRawTensor(name, a.Type, dims, raw)
 }

@@ -87,10 +87,6 @@ type rule func(b *builder, s importer.Step, in []*value) ([]*G.Node, error)
 
 // step adds the nodes of one step.
 func (b *builder) step(s importer.Step) error {
-	r, ok := rules[key{s.Node.Domain, s.Node.OpType}]
-	if !ok {
-		return fmt.Errorf("this operator runs only on the host, on integers and shapes")
-	}
 	in := make([]*value, len(s.In))
 	for i, o := range s.In {
 		if o.Source == importer.Absent {
@@ -102,29 +98,14 @@ func (b *builder) step(s importer.Step) error {
 		}
 		in[i] = v
 	}
-	for _, o := range s.Out {
-		if o.Source != importer.Absent {
-			if err := checkShape(o.Array); err != nil {
-				return err
-			}
-		}
-	}
-	out, err := r(b, s, in)
+	out, err := b.apply(s, in)
 	if err != nil {
 		return err
 	}
-	for i, o := range s.Out {
-		if o.Source == importer.Absent {
-			continue
+	for i, v := range out {
+		if v != nil {
+			b.values[s.Out[i].Name] = v
 		}
-		if i >= len(out) || out[i] == nil {
-			return fmt.Errorf("its output %d is not computed", i)
-		}
-		n, err := op.Reshape(out[i], o.Array.Size())
-		if err != nil {
-			return err
-		}
-		b.values[o.Name] = &value{Array: o.Array, node: n, source: importer.Computed, name: o.Name}
 	}
 	return nil
 }

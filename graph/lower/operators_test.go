@@ -12,6 +12,8 @@ import (
 var ops = []func(m *maker){
 	unary, unary, unary, binary, binary, binary, compare, logic, where, casts, reshape, transpose, slice, split, concat,
 	gather, gatherElements, expand, squeeze, reduce, reduce, cumSum, softmax, layerNorm, matMul, matMul, gemm, clip, selection,
+	activation, activation, pRelu, variadic, remainder, extreme, hardmax, topK, oneHot, trilu, pad, pad, einsum, einsum, scatter,
+	scatter, gatherND, choose, normalise, normalise, blocks, convolve, convolve, pool, attend, turn,
 }
 
 // unaries with the interval in which they are well conditioned; exact ones keep exact values so, jumps need them.
@@ -26,7 +28,7 @@ var unaries = []struct {
 	{"Log", 0.1, 500, false, false}, {"Erf", -500, 500, false, false}, {"Tanh", -500, 500, false, false},
 	{"Sin", -20, 20, false, false}, {"Cos", -20, 20, false, false}, {"Reciprocal", 0.1, 500, false, false},
 	{"Sigmoid", -500, 500, false, false}, {"Softplus", -500, 500, false, false}, {"Gelu", -500, 500, false, false},
-	{"Identity", -500, 500, true, false},
+	{"Identity", -500, 500, true, false}, {"Atan", -500, 500, false, false},
 }
 
 func unary(m *maker) {
@@ -279,7 +281,11 @@ func reduce(m *maker) {
 	if v == nil {
 		return
 	}
-	op := []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"}[m.IntN(5)]
+	op := []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+		"ReduceLogSum", "ReduceLogSumExp"}[m.IntN(10)]
+	if op == "ReduceLogSum" && !v.within(0.1, 500) {
+		return
+	}
 	if op == "ReduceProd" && (v.Size() > 64 || !v.within(-2, 2)) { // whose parts may overflow on the way to a small product
 		return
 	}
@@ -372,26 +378,4 @@ func gemm(m *maker) {
 	}
 	m.add(false, "Gemm", 1, in, attr("transA", ta), attr("transB", tb), attr("alpha", []float64{1, 0.5}[m.IntN(2)]),
 		attr("beta", []float64{1, -0.25}[m.IntN(2)]))
-}
-
-// clip is Clip with either bound.
-func clip(m *maker) {
-	v := m.float()
-	if v == nil {
-		return
-	}
-	scalar := func(x float64) *drawn {
-		if m.IntN(3) == 0 {
-			return nil
-		}
-		return m.initializer(&fold.Array{Type: onnx.Float, Floats: []float64{x}}, false)
-	}
-	m.add(true, "Clip", 1, []*drawn{v, scalar(float64(m.IntN(4)-4) / 2), scalar(float64(m.IntN(4)) / 2)})
-}
-
-// selection makes a condition out of integers, as masks are made.
-func selection(m *maker) {
-	if v := m.pick(func(v *drawn) bool { return v.Type == onnx.Int64 }); v != nil {
-		m.add(true, "Cast", 1, []*drawn{v}, attr("to", int([]onnx.DataType{onnx.Bool, onnx.Float}[m.IntN(2)])))
-	}
 }

@@ -40,7 +40,7 @@ type drawn struct {
 	constant bool // an initialiser
 }
 
-var opsets = []int64{11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21}
+var opsets = []int64{11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24}
 
 func newMaker(seed uint64) *maker {
 	m := &maker{Rand: rand.New(rand.NewPCG(seed, 7)), graph: &onnx.Graph{Name: "random"}, inputs: map[string]*fold.Array{},
@@ -131,15 +131,7 @@ func (m *maker) input(a *fold.Array) {
 // initializer adds a weight or a constant, which other nodes may use too if shared is set.
 func (m *maker) initializer(a *fold.Array, shared bool) *drawn {
 	v := &drawn{a, m.name("weight"), true, true}
-	dims := make([]int64, len(a.Shape))
-	for i, d := range a.Shape {
-		dims[i] = int64(d)
-	}
-	var data any = a.Ints
-	if a.Floats != nil {
-		data = each(a.Floats, func(x float64) float32 { return float32(x) })
-	}
-	t, err := onnx.NewTensor(v.name, dims, data)
+	t, err := tensorFor(v.name, a)
 	if err != nil {
 		panic(err)
 	}

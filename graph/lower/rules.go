@@ -8,12 +8,13 @@ import (
 type key struct{ domain, op string }
 
 // rules lists how operators are lowered. importer/fold's table says from which opset on each is known, checks its inputs
-// and attributes, and infers shapes before a rule is asked.
+// and attributes, and infers shapes before a rule is asked. Operators that it writes in others need no rule.
 var rules = map[key]rule{
 	{"", "Abs"}: mapped(kernel.Abs), {"", "Sign"}: mapped(kernel.Sign), {"", "Neg"}: unary(negated),
 	{"", "Ceil"}: mapped(kernel.Ceil), {"", "Floor"}: mapped(kernel.Floor), {"", "Round"}: mapped(kernel.Round),
 	{"", "Sqrt"}: mapped(kernel.Sqrt), {"", "Exp"}: unary(op.Exp), {"", "Log"}: mapped(kernel.Log),
 	{"", "Erf"}: mapped(kernel.Erf), {"", "Sin"}: mapped(kernel.Sin), {"", "Cos"}: mapped(kernel.Cos),
+	{"", "Atan"}:       mapped(kernel.Atan),
 	{"", "Reciprocal"}: mapped(kernel.Reciprocal), {"", "Sigmoid"}: mapped(kernel.Sigmoid),
 	{"", "Softplus"}: mapped(kernel.Softplus), {"", "Not"}: mapped(kernel.Not), {"", "IsNaN"}: mapped(kernel.IsNaN),
 	{"", "Tanh"}: activated(kernel.Tanh), {"", "Relu"}: activated(kernel.ReLU), {"", "Gelu"}: gelu,
@@ -31,7 +32,8 @@ var rules = map[key]rule{
 	{"", "Identity"}: reshaped, {"", "Reshape"}: reshaped, {"", "Flatten"}: reshaped, {"", "Squeeze"}: reshaped,
 	{"", "Unsqueeze"}: reshaped, {"", "Dropout"}: reshaped,
 	{"", "Transpose"}: moved, {"", "Expand"}: moved, {"", "Tile"}: moved, {"", "Split"}: moved, {"", "Slice"}: moved,
-	{"", "GatherElements"}: moved, {"", "Gather"}: gathered, {"", "Concat"}: joined,
+	{"", "GatherElements"}: moved, {"", "GatherND"}: moved, {"", "Compress"}: moved, {"", "ReverseSequence"}: moved,
+	{"", "Scatter"}: scattered, {"", "ScatterElements"}: scattered, {"", "ScatterND"}: scattered, {"", "Gather"}: gathered, {"", "Concat"}: joined,
 
 	{"", "ReduceSum"}: reduced(op.RowSum, false), {"", "ReduceMean"}: ofFloats(reduced(op.RowSum, true)),
 	{"", "ReduceProd"}: reduced(byRow(kernel.Product), false), {"", "ReduceMax"}: reduced(byRow(kernel.Greatest), false),

@@ -1,8 +1,10 @@
 package lower_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,12 +31,12 @@ func TestOperatorsAreDocumented(t *testing.T) {
 	if !ok {
 		t.Fatalf("%s has no place for the table", path)
 	}
-	recorded := map[string]string{}
+	recorded, reasons := map[string]string{}, ""
 	for _, m := range regexp.MustCompile(`(?m)^\| (\S+) \|.*\| ([^|]*) \|$`).FindAllStringSubmatch(old, -1) {
 		recorded[m[1]] = m[2]
 	}
 	if dir := os.Getenv(NodeTests); dir != "" {
-		recorded = tally(t, dir)
+		recorded, reasons = tally(t, dir)
 	}
 	var table strings.Builder
 	fmt.Fprint(&table, "| operator | opset | in the graph | gradient | ONNX's tests |\n|---|---|---|---|---|\n")
@@ -58,6 +60,10 @@ func TestOperatorsAreDocumented(t *testing.T) {
 		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s |\n", name, since, graph, gradient, tests)
 	}
 	want := before + "<!-- table -->\n" + table.String() + "<!-- end -->\n" + after
+	if before, rest, ok := strings.Cut(want, "<!-- refused -->\n"); ok && reasons != "" {
+		_, after, _ := strings.Cut(rest, "<!-- end of refused -->\n")
+		want = before + "<!-- refused -->\n" + reasons + "<!-- end of refused -->\n" + after
+	}
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -67,15 +73,45 @@ func TestOperatorsAreDocumented(t *testing.T) {
 	}
 }
 
-// tally counts the node tests of each operator.
-func tally(t *testing.T, dir string) map[string]string {
-	passed, refused := nodeTests(t, dir)
+// tally counts the node tests of each operator, and those that are refused by kinds of reasons.
+func tally(t *testing.T, dir string) (byOperator map[string]string, byReason string) {
+	passed, refused, reasons := nodeTests(t, dir)
 	out := map[string]string{}
+	total := 0
 	for op, n := range passed {
 		out[op] = fmt.Sprintf("%d", n)
 		if r := refused[op]; r > 0 {
 			out[op] += fmt.Sprintf(", %d refused", r)
 		}
+		total += n
 	}
-	return out
+	kinds := map[string]int{}
+	for reason, n := range reasons {
+		kinds[kind(reason)] += n
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "| passed | %d |\n|---|---|\n", total)
+	for _, k := range slices.SortedFunc(maps.Keys(kinds), func(a, b string) int { return cmp.Or(kinds[b]-kinds[a], cmp.Compare(a, b)) }) {
+		fmt.Fprintf(&b, "| %s | %d |\n", k, kinds[k])
+	}
+	return out, b.String()
+}
+
+// kind is what a reason for a refusal says, without what differs from test to test.
+func kind(reason string) string {
+	for _, k := range []struct{ part, kind string }{
+		{"graft does not know this operator", "refused: an operator that graft does not know"},
+		{"arrays of", "refused: strings, float8 or 4-bit numbers"}, {"a cast to", "refused: strings, float8 or 4-bit numbers"},
+		{"no tensors", "refused: sequences or optional values as inputs or outputs"},
+		{"quantised", "refused: quantised arithmetic outside of an encoder"}, {"Graph is empty", "refused: quantised arithmetic outside of an encoder"},
+		{"nothing makes the output", "refused: quantised arithmetic outside of an encoder"},
+		{"training mode", "refused: training mode"}, {"recorded otherwise", "recorded otherwise than onnxruntime computes it"},
+		{"graft has no arithmetic of integers", "refused: integers computed from floating-point inputs"},
+		{"If ", "refused: a condition that depends on the inputs"}, {"the number of its parts", "refused: a sequence of unknown length"},
+	} {
+		if strings.Contains(reason, k.part) {
+			return k.kind
+		}
+	}
+	return "refused: " + reason
 }

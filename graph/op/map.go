@@ -38,6 +38,8 @@ func (e *parts) mapGrad(x, y, g *G.Node, f kernel.Function) *G.Node {
 		return e.scale(e.mul(g, e.mapped(x, kernel.Sin)), -1)
 	case kernel.Reciprocal:
 		return e.scale(e.mul(g, e.mul(y, y)), -1)
+	case kernel.Atan: // 1/(1 + x²)
+		return e.mul(g, e.mapped(e.shift(e.mul(x, x), 1), kernel.Reciprocal))
 	case kernel.Sigmoid: // y·(1 − y)
 		return e.mul(g, e.sub(y, e.mul(y, y)))
 	case kernel.Softplus:

@@ -38,7 +38,7 @@ var nodewise = map[string]func(c *trial) *G.Node{
 // withNodewise adds the operators of networks that run node by node: functions on numbers where they are smooth.
 func withNodewise(m map[string]func(c *trial) *G.Node) map[string]func(c *trial) *G.Node {
 	for _, f := range []kernel.Function{kernel.Abs, kernel.Sqrt, kernel.Log, kernel.Erf, kernel.Sin, kernel.Cos,
-		kernel.Reciprocal, kernel.Sigmoid, kernel.Softplus} {
+		kernel.Reciprocal, kernel.Sigmoid, kernel.Softplus, kernel.Atan} {
 		m["Map "+f.String()] = func(c *trial) *G.Node { return c.ok(op.Map(c.positive("x", 12), f)) }
 	}
 	for _, f := range []kernel.Pair{kernel.Div, kernel.Pow, kernel.Min, kernel.Max} {

@@ -21,14 +21,15 @@ func Rows(x, index *G.Node) (*G.Node, error) {
 	}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.Rows(out, in[0], in[1]) }
 	o.diff = func(in G.Nodes, _, g *G.Node, _ []bool) (G.Nodes, error) {
-		dx, err := rowsGrad(in[0], in[1], g)
+		dx, err := SumRows(in[0], in[1], g)
 		return G.Nodes{dx, nil}, err
 	}
 	return apply(o, x, index)
 }
 
-// rowsGrad takes x for its shape alone.
-func rowsGrad(x, index, dy *G.Node) (*G.Node, error) {
+// SumRows is the gradient of Rows: y[r] = Σ dy[i] over the i whose index is r, in the shape of x, of which it takes the shape
+// alone.
+func SumRows(x, index, dy *G.Node) (*G.Node, error) {
 	o := &Op{name: "RowsGrad", infer: sameAs(0)}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) { k.RowsGrad(out, in[1], in[2]) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (r G.Nodes, err error) {

@@ -33,6 +33,10 @@ var binaries = map[string]binary{
 	"LessOrEqual":    comparison(12, number, func(order int) bool { return order <= 0 }),
 	"GreaterOrEqual": comparison(12, number, func(order int) bool { return order >= 0 && order != unordered }),
 
+	"BitwiseAnd": {18, integer, nil, exact(func(a, b int64) int64 { return a & b }), false},
+	"BitwiseOr":  {18, integer, nil, exact(func(a, b int64) int64 { return a | b }), false},
+	"BitwiseXor": {18, integer, nil, exact(func(a, b int64) int64 { return a ^ b }), false},
+
 	"And": {7, boolean, nil, exact(func(a, b int64) int64 { return a & b }), true},
 	"Or":  {7, boolean, nil, exact(func(a, b int64) int64 { return a | b }), true},
 	"Xor": {7, boolean, nil, exact(func(a, b int64) int64 { return a ^ b }), true},

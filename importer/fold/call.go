@@ -11,6 +11,8 @@ import (
 type Call struct {
 	Node *onnx.Node
 	In   []*Array // nil where an optional input is left out
+
+	table table // for operators that are written in others
 }
 
 // Func computes the outputs of an operator; elements are known where those of the inputs that matter are. Neither
@@ -28,22 +30,22 @@ type entry struct {
 	min   int     // inputs that may not be left out
 	in    []class // of each input
 	more  bool    // any number of inputs, the further ones like the last
+	write writing // what it is written in, of an operator that is
 }
 
 // at is an operator of fixed inputs, of which min are needed.
-func at(since int64, f Func, min int, in ...class) entry { return entry{since, f, min, in, false} }
+func at(since int64, f Func, min int, in ...class) entry {
+	return entry{since: since, f: f, min: min, in: in}
+}
 
 // variadic is an operator of one or more inputs of one type.
 func variadic(since int64, f Func, in class) entry {
-	return entry{since, f, 1, []class{in, same}, true}
+	return entry{since: since, f: f, min: 1, in: []class{in, same}, more: true}
 }
 
 // call checks the inputs, applies the operator and checks what it gave.
 func (e entry) call(c Call) ([]*Array, error) {
-	if err := e.inputs(c.In); err != nil {
-		return nil, err
-	}
-	if err := attributes(c.Node); err != nil {
+	if err := e.accepts(c); err != nil {
 		return nil, err
 	}
 	out, err := e.f(c)
@@ -54,8 +56,23 @@ func (e entry) call(c Call) ([]*Array, error) {
 		if err := a.check(); err != nil {
 			return nil, fmt.Errorf("output %d: %w", i, err)
 		}
+		if a.Size() == 0 && !a.Known() { // all of its elements are known
+			b := Unknown(a.Type, a.Shape...)
+			if err := b.alloc(); err != nil {
+				return nil, err
+			}
+			out[i] = b
+		}
 	}
 	return out, nil
+}
+
+// accepts checks inputs and attributes.
+func (e entry) accepts(c Call) error {
+	if err := e.inputs(c.In); err != nil {
+		return err
+	}
+	return attributes(c.Node)
 }
 
 // inputs checks the number of the inputs and their types.
@@ -88,7 +105,7 @@ func (e entry) inputs(in []*Array) error {
 	return nil
 }
 
-// attributeTypes are those of the operators' attributes, which have one type wherever they occur.
+// attributeTypes are those of the operators' attributes, which have one type wherever they occur but in Pad.
 var attributeTypes = map[string]onnx.AttributeType{
 	"axis": onnx.AttrInt, "axes": onnx.AttrInts, "keepdims": onnx.AttrInt, "noop_with_empty_axes": onnx.AttrInt,
 	"perm": onnx.AttrInts, "to": onnx.AttrInt, "allowzero": onnx.AttrInt, "starts": onnx.AttrInts, "ends": onnx.AttrInts,
@@ -97,7 +114,17 @@ var attributeTypes = map[string]onnx.AttributeType{
 	"value": onnx.AttrTensor, "value_int": onnx.AttrInt, "value_ints": onnx.AttrInts, "value_float": onnx.AttrFloat,
 	"value_floats": onnx.AttrFloats, "alpha": onnx.AttrFloat, "beta": onnx.AttrFloat, "transA": onnx.AttrInt,
 	"transB": onnx.AttrInt, "transBatchA": onnx.AttrInt, "transBatchB": onnx.AttrInt, "epsilon": onnx.AttrFloat,
-	"activation": onnx.AttrString, "min": onnx.AttrFloat, "max": onnx.AttrFloat,
+	"activation": onnx.AttrString, "min": onnx.AttrFloat, "max": onnx.AttrFloat, "mode": onnx.AttrString,
+	"group": onnx.AttrInt, "kernel_shape": onnx.AttrInts, "pads": onnx.AttrInts, "strides": onnx.AttrInts,
+	"dilations": onnx.AttrInts, "auto_pad": onnx.AttrString, "ceil_mode": onnx.AttrInt, "count_include_pad": onnx.AttrInt,
+	"equation": onnx.AttrString, "upper": onnx.AttrInt, "largest": onnx.AttrInt, "sorted": onnx.AttrInt,
+	"select_last_index": onnx.AttrInt, "k": onnx.AttrInt, "batch_dims": onnx.AttrInt, "reduction": onnx.AttrString,
+	"p": onnx.AttrInt, "num_groups": onnx.AttrInt, "blocksize": onnx.AttrInt, "gamma": onnx.AttrFloat,
+	"lambd": onnx.AttrFloat, "bias": onnx.AttrFloat, "direction": onnx.AttrString, "detect_negative": onnx.AttrInt,
+	"detect_positive": onnx.AttrInt, "dtype": onnx.AttrInt, "batch_axis": onnx.AttrInt, "time_axis": onnx.AttrInt,
+	"is_causal": onnx.AttrInt, "softcap": onnx.AttrFloat, "scale": onnx.AttrFloat, "q_num_heads": onnx.AttrInt,
+	"kv_num_heads": onnx.AttrInt, "qk_matmul_output_mode": onnx.AttrInt, "interleaved": onnx.AttrInt,
+	"num_heads": onnx.AttrInt, "rotary_embedding_dim": onnx.AttrInt, "spatial": onnx.AttrInt, "training_mode": onnx.AttrInt,
 }
 
 // attributes checks the types of a node's attributes: of one that is mistaken for another type the value would be zero.
@@ -106,7 +133,11 @@ func attributes(n *onnx.Node) error {
 		if a == nil {
 			continue
 		}
-		if want, ok := attributeTypes[a.Name]; ok && a.Type != want {
+		want, ok := attributeTypes[a.Name]
+		if a.Name == "value" && n.OpType == "Pad" { // before opset 11
+			want = onnx.AttrFloat
+		}
+		if ok && a.Type != want {
 			return fmt.Errorf("the attribute %q is of type %v, want %v", a.Name, a.Type, want)
 		}
 	}

@@ -7,16 +7,30 @@ import (
 	"github.com/seed-aefebe89/graft/importer/onnx/build"
 )
 
+var integers = []onnx.DataType{onnx.Int64, onnx.Int32, onnx.Uint8, onnx.Int8, onnx.Uint16}
+
+// since are the recent opsets from one on.
+func since(opset int64) (out []int64) {
+	for _, v := range recent {
+		if v >= opset {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 func TestUnaryOperatorsMatchOnnxruntime(t *testing.T) {
 	for name, u := range unaries {
 		types := floats
 		switch u.in {
 		case number:
 			types = numbers
+		case integer:
+			types = integers
 		case boolean:
 			types = []onnx.DataType{onnx.Bool}
 		}
-		mk := maker{name: name, make: func(g *gen) trial {
+		mk := maker{name: name, opsets: since(u.since), make: func(g *gen) trial {
 			a := g.array(pick(g, types...), g.shape()...)
 			if g.chance(3) && !(name == "Sign" && a.Type == onnx.Float16) { // onnxruntime: 0 for a NaN of that type alone
 				g.special(a)
@@ -34,12 +48,14 @@ func TestBinaryOperatorsMatchOnnxruntime(t *testing.T) {
 	for name, b := range binaries {
 		types := numbers
 		switch b.in {
+		case integer:
+			types = integers
 		case boolean:
 			types = []onnx.DataType{onnx.Bool}
 		case anyType:
 			types = every
 		}
-		mk := maker{name: name, make: func(g *gen) trial {
+		mk := maker{name: name, opsets: since(b.since), make: func(g *gen) trial {
 			typ, shape := pick(g, types...), g.shape()
 			x, y := g.array(typ, g.narrow(shape)...), g.array(typ, shape...)
 			if g.chance(3) {

@@ -77,6 +77,10 @@ func clone(a *Array) *Array {
 	return &Array{a.Type, slices.Clone(a.Shape), slices.Clone(a.Ints), slices.Clone(a.Floats)}
 }
 
+// words are what attributes of operators hold, and what they do not.
+var words = []string{"", "tanh", "constant", "reflect", "edge", "wrap", "add", "mul", "max", "ij,jk->ik", "i...,...j", "ii->i", "a,a,b->",
+	"->", "LEFT", "RIGHT", "CRD", "SAME_UPPER", "SAME_LOWER", "VALID"}
+
 // FuzzOperators applies random operators to random arrays: there is an error or an answer that holds together, which
 // is the same the second time, and the inputs stay as they are.
 func FuzzOperators(f *testing.F) {
@@ -87,12 +91,15 @@ func FuzzOperators(f *testing.F) {
 	names := slices.Sorted(maps.Keys(attributeTypes))
 	for i := range keys {
 		f.Add([]byte{byte(i), 17, 2, 3, 1, 2, 1, 1, 2, 9, 1, 2, 6, 7, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+		for w := range words {
+			f.Add([]byte{byte(i), 23, 2, 1, byte(9 * w), 1, 2, 3, byte(w), 3, 1, 2, 3, 1, 2, 9, 1, 2, 6, 7, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+		}
 		f.Add([]byte{byte(i), 11, 0, 2, 2, 1, 3, 1, 2, 3, 1, 0, 2, 1})
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := &source{b}
 		k := keys[int(s.byte())%len(keys)]
-		opset := int64(s.byte() % 24)
+		opset := int64(s.byte() % 26)
 		n := &onnx.Node{OpType: k.op, Domain: k.domain, Outputs: []string{"a", "b", "c"}[:s.byte()%4]}
 		for range s.byte() % 4 {
 			a := &onnx.Attribute{Name: names[int(s.byte())%len(names)]}
@@ -100,7 +107,8 @@ func FuzzOperators(f *testing.F) {
 			if v := s.byte(); v > 250 {
 				a.Type = onnx.AttributeType(v - 250)
 			}
-			a.I = s.int()
+			a.I, a.F = s.int(), float32(s.int())
+			a.S = []byte(words[int(s.byte())%len(words)])
 			for range s.byte() % 4 {
 				a.Ints = append(a.Ints, s.int())
 			}

@@ -147,7 +147,7 @@ func TestHostileNodesAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, err := fn(Call{n, c.in}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if out, err := fn(Call{Node: n, In: c.in}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %v: %v, %v; want %q", c.op, c.in, out, err, c.want)
 		}
 	}
@@ -166,7 +166,7 @@ func TestProductsOfHugeConstantsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f(Call{n, []*Array{a, b}}); err == nil || !strings.Contains(err.Error(), "too large to fold") {
+	if _, err := f(Call{Node: n, In: []*Array{a, b}}); err == nil || !strings.Contains(err.Error(), "too large to fold") {
 		t.Errorf("%v", err)
 	}
 }
@@ -192,7 +192,7 @@ func TestNoInputsOverthrowAnOperator(t *testing.T) {
 							if known && (product(shape) < 0 || product(shape) > 6 || a.alloc() != nil) {
 								continue
 							}
-							out, err := f(Call{n, slices.Repeat([]*Array{a}, count)})
+							out, err := f(Call{Node: n, In: slices.Repeat([]*Array{a}, count)})
 							if err != nil {
 								continue
 							}

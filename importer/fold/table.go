@@ -3,6 +3,7 @@ package fold
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -10,16 +11,31 @@ import (
 
 // Lookup returns the function of an operator at an opset version of its domain. The error says what is missing.
 func Lookup(n *onnx.Node, opset int64) (Func, error) {
+	e, err := operators.lookup(n, opset)
+	if err != nil {
+		return nil, err
+	}
+	return func(c Call) ([]*Array, error) {
+		c.table = operators
+		return e.call(c)
+	}, nil
+}
+
+// lookup finds an operator at an opset version.
+func (t table) lookup(n *onnx.Node, opset int64) (entry, error) {
 	domain := n.Domain
 	if domain == "ai.onnx" {
 		domain = ""
 	}
-	es, ok := operators[opKey{domain, n.OpType}]
+	es, ok := t[opKey{domain, n.OpType}]
+	if why := refused[n.OpType]; !ok && domain == "" && why != "" {
+		return entry{}, fmt.Errorf("%v: %s (opset %d)", n, why, opset)
+	}
 	if !ok {
-		return nil, fmt.Errorf("%v: graft does not know this operator (opset %d)", n, opset)
+		return entry{}, fmt.Errorf("%v: graft does not know this operator (opset %d)", n, opset)
 	}
 	if opset < es[0].since {
-		return nil, fmt.Errorf("%v: graft knows this operator from opset %d on, the model imports opset %d", n,
+		return entry{}, fmt.Errorf("%v: graft knows this operator from opset %d on, the model imports opset %d", n,
 			es[0].since, opset)
 	}
 	e := es[0]
@@ -28,7 +44,19 @@ func Lookup(n *onnx.Node, opset int64) (Func, error) {
 			e = x
 		}
 	}
-	return e.call, nil
+	return e, nil
+}
+
+const (
+	recurrent = "graft does not know this operator: it is recurrent, which no encoder of tokens is"
+	random    = "graft does not know this operator: it draws random numbers"
+)
+
+// refused are operators of which it is said why they are not known.
+var refused = map[string]string{
+	"LSTM": recurrent, "GRU": recurrent, "RNN": recurrent,
+	"Bernoulli": random, "Multinomial": random, "RandomNormal": random, "RandomNormalLike": random, "RandomUniform": random,
+	"RandomUniformLike": random,
 }
 
 // SameMeaning tells whether a node's operator means the same at two opset versions of its domain. Of an operator that is
@@ -47,12 +75,20 @@ func SameMeaning(n *onnx.Node, a, b int64) bool {
 	return a == b || at(a) >= 0 && at(a) == at(b)
 }
 
+// scatters are the versions of an operator that scatters: without reductions, with some, and with all of them.
+func scatters(f Func, indices class) []entry {
+	return []entry{at(11, f, 3, anyType, indices, anyType), at(16, f, 3, anyType, indices, anyType), at(18, f, 3, anyType, indices, anyType)}
+}
+
 type opKey struct{ domain, op string }
+
+// table are operators, each with its versions from the oldest on.
+type table map[opKey][]entry
 
 // operators lists the operators by (domain, name), each with the opset versions at which its inputs or its meaning
 // changed.
-var operators = func() map[opKey][]entry {
-	m := map[opKey][]entry{
+var operators = func() table {
+	m := table{
 		{"", "Constant"}:        {at(1, constant, 0)},
 		{"", "ConstantOfShape"}: {at(9, constantOfShape, 1, int64s)},
 		{"", "Shape"}:           {at(1, shape, 1, anyType)},
@@ -102,6 +138,16 @@ var operators = func() map[opKey][]entry {
 		{"", "DynamicQuantizeLinear"}: {at(11, dynamicQuantizeLinear, 1, float)},
 		{"", "MatMulInteger"}:         {at(10, matMulInteger, 2, number, number, anyType, anyType)},
 
+		{"", "GatherND"}:        {at(11, gatherND, 2, anyType, int64s), at(12, gatherND, 2, anyType, int64s)},
+		{"", "Scatter"}:         {at(9, scatterElements, 3, anyType, index, anyType)},
+		{"", "ScatterElements"}: scatters(scatterElements, index),
+		{"", "ScatterND"}:       scatters(scatterND, int64s),
+		{"", "NonZero"}:         {at(9, nonZero, 1, anyType)},
+		{"", "Compress"}:        {at(9, compress, 2, anyType, boolean)},
+		{"", "ReverseSequence"}: {at(10, reverseSequence, 2, anyType, int64s)},
+		{"", "EyeLike"}:         {at(9, eyeLike, 1, anyType)},
+		{"", "BitShift"}:        {at(11, bitShift, 2, integer, same)},
+
 		{"com.microsoft", "Gelu"}:        {at(1, unary{f: gelu}.apply, 1, float)},
 		{"com.microsoft", "QuickGelu"}:   {at(1, quickGelu, 1, float)},
 		{"com.microsoft", "BiasGelu"}:    {at(1, biasGelu, 2, float, same)},
@@ -109,6 +155,7 @@ var operators = func() map[opKey][]entry {
 		{"com.microsoft", "FusedMatMul"}: {at(1, fusedMatMul, 2, float, same)},
 		{"com.microsoft", "FusedGemm"}:   {at(1, fusedGemm, 2, float, same, same)},
 	}
+	maps.Copy(m, writtenOperators())
 	for name, u := range unaries {
 		m[opKey{"", name}] = []entry{at(u.since, u.apply, 1, u.in)}
 	}
@@ -119,6 +166,8 @@ var operators = func() map[opKey][]entry {
 			es[0].in[1] = number
 		case "Min", "Max": // of integers from opset 12 on
 			es = []entry{variadic(b.since, b.apply, float), variadic(12, b.apply, b.in)}
+		case "Mod":
+			es[0].write = mod // of floating-point numbers in a graph
 		}
 		m[opKey{"", name}] = es
 	}
@@ -129,6 +178,7 @@ var operators = func() map[opKey][]entry {
 type Operator struct {
 	Domain, Name string
 	Since        []int64 // the opset versions of its domain at which its inputs or its meaning changed
+	Written      bool    // in other operators
 }
 
 // Operators lists all of them, by domain and name.
@@ -137,7 +187,7 @@ func Operators() []Operator {
 	for k, es := range operators {
 		o := Operator{Domain: k.domain, Name: k.op}
 		for _, e := range es {
-			o.Since = append(o.Since, e.since)
+			o.Since, o.Written = append(o.Since, e.since), o.Written || e.write != nil
 		}
 		out = append(out, o)
 	}

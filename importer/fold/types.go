@@ -13,7 +13,8 @@ type class int
 const (
 	anyType class = iota // every type that an Array holds
 	number               // integers and floating-point numbers
-	float                // floating-point numbers
+	integer
+	float // floating-point numbers
 	boolean
 	index  // int32 and int64
 	int64s // int64 alone
@@ -21,7 +22,7 @@ const (
 )
 
 func (k class) String() string {
-	return [...]string{"a number or bool", "a number", "a floating-point number", "bool", "int32 or int64", "int64",
+	return [...]string{"a number or bool", "a number", "an integer", "a floating-point number", "bool", "int32 or int64", "int64",
 		"the type of the input before"}[k]
 }
 
@@ -30,6 +31,8 @@ func (k class) has(t onnx.DataType) bool {
 	switch k {
 	case float:
 		return isFloat(t)
+	case integer:
+		return isInt(t)
 	case boolean:
 		return t == onnx.Bool
 	case index:

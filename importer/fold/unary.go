@@ -31,9 +31,12 @@ var unaries = map[string]unary{
 	"Tanh":       {since: 1, in: float, f: math.Tanh},
 	"Sin":        {since: 7, in: float, f: math.Sin},
 	"Cos":        {since: 7, in: float, f: math.Cos},
+	"Atan":       {since: 7, in: float, f: math.Atan},
 	"Reciprocal": {since: 1, in: float, f: func(x float64) float64 { return 1 / x }},
 	"Sigmoid":    {since: 1, in: float, f: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }},
 	"Softplus":   {since: 1, in: float, f: softplus},
+
+	"BitwiseNot": {since: 18, in: integer, ints: func(x int64) int64 { return ^x }},
 
 	"Not":   {since: 1, in: boolean, ints: func(x int64) int64 { return 1 - x }, bool: true},
 	"IsNaN": {since: 9, in: float, f: func(x float64) float64 { return truth(math.IsNaN(x)) }, bool: true},

@@ -28,7 +28,7 @@ func near(t *testing.T, what any, got []float32, want []float64, ulps float64) {
 var functions = map[kernel.Function]func(float64) float64{
 	kernel.Abs: math.Abs, kernel.Ceil: math.Ceil, kernel.Floor: math.Floor, kernel.Round: math.RoundToEven,
 	kernel.Trunc: math.Trunc, kernel.Sqrt: math.Sqrt, kernel.Log: math.Log, kernel.Erf: math.Erf,
-	kernel.Sin: math.Sin, kernel.Cos: math.Cos,
+	kernel.Sin: math.Sin, kernel.Cos: math.Cos, kernel.Atan: math.Atan,
 	kernel.Sign: func(x float64) float64 {
 		if x == 0 || math.IsNaN(x) {
 			return x

@@ -13,7 +13,7 @@ type Nodewise struct{}
 var functions = map[kernel.Function]func(float64) float64{
 	kernel.Abs: math.Abs, kernel.Sign: sign, kernel.Ceil: math.Ceil, kernel.Floor: math.Floor, kernel.Round: math.RoundToEven,
 	kernel.Trunc: math.Trunc, kernel.Sqrt: math.Sqrt, kernel.Log: math.Log, kernel.Erf: math.Erf,
-	kernel.Sin: math.Sin, kernel.Cos: math.Cos,
+	kernel.Sin: math.Sin, kernel.Cos: math.Cos, kernel.Atan: math.Atan,
 	kernel.Reciprocal: func(x float64) float64 { return 1 / x },
 	kernel.Sigmoid:    func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
 	kernel.Softplus:   func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) },
