@@ -37,6 +37,7 @@ for program in $out/bin/*; do
 		grep -vE '^(libc|libm|libdl|libpthread|libresolv|ld-linux[^.]*)\.' || true)
 	[ -z "$needed" ] || { echo "gpu-build: $program links to $needed" >&2 && exit 1; }
 done
+gzip -9 $out/bin/*
 size=$(du -sm $out | cut -f1)
 [ "$size" -le 60 ] || { echo "gpu-build: $out is $size MiB, more than 60" >&2 && exit 1; }
 echo "$out: $size MiB"

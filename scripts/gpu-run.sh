@@ -8,6 +8,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 gpu=$PWD/.gpu
 [ "$(basename "$(dirname "$PWD")")/$(basename "$PWD")" = .gpu/project ] && gpu=$(dirname "$PWD")
+for packed in "$gpu"/bin/*.gz; do
+	[ ! -f "$packed" ] || gunzip -f "$packed" || exit 1
+done
 [ -x "$gpu/bin/graft" ] || { echo "gpu-run: no $gpu/bin/graft: run scripts/gpu-build.sh first" >&2; exit 1; }
 OUT=${OUT:-$gpu/out}
 mkdir -p "$OUT"
@@ -68,7 +71,7 @@ if wants bench; then
 		for precision in f32 tf32 bf16; do
 			# shellcheck disable=SC2086 # no argument, or two
 			check "bench-${kind:-128}-$precision" . "$gpu/bin/graft" bench --random base --device gpu --precision $precision \
-				--methods forward,lora,pfeiffer --runs 5 $lengths
+				--methods forward,lora,pfeiffer --runs 5 --tokens 32768 $lengths
 		done
 		[ -z "$peer" ] && continue
 		for batch in 16 64 256; do

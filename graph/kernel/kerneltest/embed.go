@@ -14,7 +14,7 @@ var gathers = []struct {
 }{
 	{0, 8, []int{3}}, {1, 1, []int{1}}, {5, 7, []int{4, 2}}, {6, 16, []int{100, 20, 2}}, {13, 33, []int{3, 3, 3}},
 	{64, 12, []int{2, 50}}, {33, 65, []int{7}}, {17, 384, []int{40, 30, 2}}, {5, 1100, []int{3, 2, 3, 4, 2}},
-	{2100, 3, []int{2}}, {1500, 2, []int{70000}},
+	{2100, 3, []int{2}}, {1500, 2, []int{70000}}, {5000, 1, []int{600}},
 }
 
 // Embed checks the sum of rows of one to five tables at every alignment.
