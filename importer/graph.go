@@ -31,6 +31,7 @@ type graph struct {
 
 	expander *expander // what the nodes were made by
 	parts    *parts
+	whole    bool // parts of weights are computed: every parameter is an initialiser
 }
 
 // newGraph is linked, in one precision.

@@ -44,19 +44,32 @@ type Config struct {
 func FileNames() []string { return []string{"model.onnx", "onnx/model.onnx"} }
 
 // Open imports a model: a folder with model.onnx or onnx/model.onnx and perhaps a config.json, or an ONNX file, with or
-// without one beside it (or above it, in Hugging Face's DIR/onnx/NAME.onnx).
+// without one beside it (or above it, in Hugging Face's DIR/onnx/NAME.onnx). Where its layers are not recognised, it is
+// taken node by node.
 func Open(path string) (*Model, error) {
 	m, err := Map(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Recognise(); err != nil {
-		return nil, errors.Join(err, m.File.Close())
+	reason := m.Recognise()
+	if reason == nil && len(m.Hidden) > 0 {
+		return m, nil
+	}
+	if err := m.NodeByNode(); err == nil {
+		m.Padded.Reason = reason
+		if reason == nil {
+			m.Padded.Reason = errors.New("the encoder's layers were not recognised")
+		}
+	} else if reason != nil {
+		if err.Error() != reason.Error() {
+			reason = fmt.Errorf("%w; %w", reason, err)
+		}
+		return nil, errors.Join(reason, m.File.Close())
 	}
 	return m, nil
 }
 
-// Recognise finds the encoder in the file.
+// Recognise finds the encoder in the file by its blocks.
 func (m *Model) Recognise() (err error) {
 	if m.Encoder, err = encoderOf(m.File.Model); err != nil {
 		return fmt.Errorf("importing %s: %w", m.Path, err)
