@@ -204,3 +204,32 @@ func (f *hiddenFinder) covered() string {
 	}
 	return ""
 }
+
+// TokenInput is a model's input of a name for sequences of tokens, [batch, length], each filled up with the token pad: ids,
+// the mask, which is 1 for real tokens, token types (0 where types has none), or positions. Those of tokens that fill up
+// are the last real one's.
+func TokenInput(name string, ids, types [][]int32, length int, pad int64) ([]int64, error) {
+	if !slices.Contains(modelInputs, name) {
+		return nil, fmt.Errorf("the model has an input %q, which graft does not know how to fill", name)
+	}
+	out := make([]int64, 0, len(ids)*length)
+	for i, x := range ids {
+		for k := range length {
+			v := int64(0)
+			switch real := k < len(x); {
+			case name == positionIDs:
+				v = int64(min(k, len(x)-1))
+			case name == "input_ids" && !real:
+				v = pad
+			case name == "input_ids":
+				v = int64(x[k])
+			case name == "attention_mask" && real:
+				v = 1
+			case name == "token_type_ids" && real && types[i] != nil:
+				v = int64(types[i][k])
+			}
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}

@@ -292,6 +292,6 @@ func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) (*importer.P
 			leaves[w] = G.NewTensor(g, tensor.Float32, len(w.Shape), G.WithShape(w.Shape...), G.WithName(w.Name))
 		}
 		return leaves[w], nil
-	})
+	}, nil)
 	return p, err
 }
