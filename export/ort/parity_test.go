@@ -228,6 +228,9 @@ func tolerance(e encoder) float64 {
 func sentences(m *importer.Model) ([]*graph.Sequence, *ort.Batch) {
 	r := rand.New(rand.NewPCG(1, 2))
 	vocab := 500
+	if m.Padded != nil && m.Config.VocabSize > 0 {
+		vocab = m.Config.VocabSize
+	}
 	for _, o := range m.Ops {
 		if e, ok := o.(*importer.Embedding); ok {
 			vocab = e.Tables[0].Shape[0]
