@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sort"
 )
@@ -86,6 +87,11 @@ func (s *Session) cutAt(seqs []*Sequence, order []int, limit int) (out [][]int) 
 
 // shaped returns the started program for some sequences, and makes room for it if need be.
 func (s *Session) shaped(seqs []*Sequence, part []int) (*program, error) {
+	for _, i := range part {
+		if err := seqs[i].sound(i); err != nil {
+			return nil, err
+		}
+	}
 	length := longest(seqs, part)
 	c := s.shape(length, len(part))
 	i := slices.IndexFunc(s.shapes, func(p *program) bool { return p.cap == c })
@@ -110,14 +116,18 @@ func (s *Session) shaped(seqs []*Sequence, part []int) (*program, error) {
 // positions, they are not.
 func (s *Session) buildShape(c Capacity, length int) (*program, error) {
 	p, err := s.build(c)
-	if err == nil || length*c.Sequences == c.Tokens {
-		return p, err
+	if err == nil {
+		return p, nil
 	}
 	exact := Capacity{Tokens: length * c.Sequences, Sequences: c.Sequences, Rows: length * c.Sequences}
-	if p, err = s.build(exact); err == nil && (s.exact == 0 || length < s.exact) {
+	if p, err = s.build(exact); err != nil {
+		return nil, fmt.Errorf("the network cannot be built for %d sequences of %d tokens, which may be longer than the model takes: %w",
+			c.Sequences, length, err)
+	}
+	if s.exact == 0 || length < s.exact {
 		s.exact = length
 	}
-	return p, err
+	return p, nil
 }
 
 // ask notes the shapes that a batch will have.
