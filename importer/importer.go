@@ -51,22 +51,32 @@ func Open(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	reason := m.Recognise()
-	if reason == nil && len(m.Hidden) > 0 {
-		return m, nil
-	}
-	if err := m.NodeByNode(); err == nil {
-		m.Padded.Reason = reason
-		if reason == nil {
-			m.Padded.Reason = errors.New("the encoder's layers were not recognised")
-		}
-	} else if reason != nil {
-		if err.Error() != reason.Error() {
-			reason = fmt.Errorf("%w; %w", reason, err)
-		}
-		return nil, errors.Join(reason, m.File.Close())
+	if err := m.Import(); err != nil {
+		return nil, errors.Join(err, m.File.Close())
 	}
 	return m, nil
+}
+
+// Import finds the encoder in the file by its blocks, or takes it node by node where its layers are not recognised. The
+// error is why neither is possible.
+func (m *Model) Import() error {
+	reason := m.Recognise()
+	if reason == nil && len(m.Hidden) > 0 {
+		return nil
+	}
+	recognised := m.Encoder
+	switch err := m.NodeByNode(); {
+	case err == nil && reason == nil:
+		m.Padded.Reason = errors.New("the encoder's layers were not recognised")
+	case err == nil:
+		m.Padded.Reason = reason
+	case reason != nil:
+		m.Encoder = nil
+		return fmt.Errorf("%w\nnor %w", reason, err)
+	default:
+		m.Encoder = recognised
+	}
+	return nil
 }
 
 // Recognise finds the encoder in the file by its blocks.
@@ -92,7 +102,7 @@ func encoderOf(m *onnx.Model) (*Encoder, error) {
 	return e, nil
 }
 
-// Map is Open without recognition: the file is decoded, the configuration read, and Encoder nil.
+// Map is Open without Import: the file is decoded, the configuration read, and Encoder nil.
 func Map(path string) (*Model, error) {
 	st, err := os.Stat(path)
 	if err != nil {

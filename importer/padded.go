@@ -225,7 +225,7 @@ func TokenInput(name string, ids, types [][]int32, length int, pad int64) ([]int
 				v = int64(x[k])
 			case name == "attention_mask" && real:
 				v = 1
-			case name == "token_type_ids" && real && types[i] != nil:
+			case name == "token_type_ids" && real && types != nil && types[i] != nil:
 				v = int64(types[i][k])
 			}
 			out = append(out, v)

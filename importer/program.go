@@ -261,6 +261,22 @@ func (p *Program) Host(inputs map[string]*fold.Array) (map[string]*fold.Array, e
 	return memo, nil
 }
 
+// Bound returns an error where the steps compute more than limit numbers in all.
+func (p *Program) Bound(limit int) error {
+	total := 0
+	for _, s := range p.Steps {
+		for _, o := range s.Out {
+			if o.Source == Absent {
+				continue
+			}
+			if total += o.Array.Size(); total > limit {
+				return s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", limit)
+			}
+		}
+	}
+	return nil
+}
+
 // Fold applies a step's operator to arrays, some of whose elements may not be known.
 func (s Step) Fold(in []*fold.Array) ([]*fold.Array, error) {
 	f, err := fold.Lookup(s.Node, s.Opset)

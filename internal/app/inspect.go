@@ -38,8 +38,9 @@ type Inspection struct {
 	SHA256        string         `json:"sha256"` // of weights and nodes
 	Places        []string       `json:"places"`
 	Methods       []MethodCost   `json:"methods"`
-	Refused       string         `json:"refused,omitempty"` // why graft does not take the model
-	NodeByNode    bool           `json:"node_by_node"`      // a refused model runs so: forward and gradients, but nothing trains it yet
+	Refused       string         `json:"refused,omitempty"`      // why graft does not take the model
+	NodeByNode    bool           `json:"node_by_node"`           // its layers are not recognised, so that it runs so; a refused one for a check alone
+	Unrecognised  string         `json:"unrecognised,omitempty"` // why they are not, of a model that is not refused
 }
 
 // MethodCost is what an adapter method would add to a model.
@@ -58,12 +59,19 @@ func Inspect(path string) (*Inspection, error) {
 		return inspectFile(path, err)
 	}
 	defer m.Close()
+	if err := graph.Builds(m); err != nil {
+		return inspectFile(path, fmt.Errorf("importing %s: %w", m.Path, err))
+	}
 	r, err := describe(m.File)
 	if err != nil {
 		return nil, err
 	}
 	b := &Base{Model: m, Places: graph.Places(m.Encoder)}
 	r.ModelType, r.Layers, r.HiddenSize, r.MaxLength = m.Config.ModelType, len(m.Layers), graph.HiddenSize(m.Encoder), b.MaxLength()
+	if m.Padded != nil {
+		r.NodeByNode, r.Unrecognised = true, m.Padded.Reason.Error()
+		r.Layers, r.Vocabulary = len(m.Padded.Ends), rowsOf(m.File.Graph, "input_ids")
+	}
 	fused := map[*onnx.Node]bool{}
 	for _, o := range m.Ops {
 		r.Blocks[reflect.Indirect(reflect.ValueOf(o)).Type().Name()]++
@@ -87,7 +95,14 @@ func Inspect(path string) (*Inspection, error) {
 		}
 		r.Parameters += n
 	}
-	for _, o := range m.Outputs {
+	outputs := m.Outputs
+	if m.Padded != nil {
+		outputs = nil
+		for _, o := range m.File.Graph.Outputs {
+			outputs = append(outputs, importer.Output{Name: o.Name})
+		}
+	}
+	for _, o := range outputs {
 		r.Outputs = append(r.Outputs, o.Name)
 	}
 	for _, p := range b.Places {
@@ -153,6 +168,9 @@ func Picture(path string) (*picture.Picture, error) {
 		return nil, err
 	}
 	defer m.Close()
+	if m.Padded != nil {
+		return nil, fmt.Errorf("there are no blocks to draw: %w", m.Padded.Reason)
+	}
 	return picture.Of(m, graph.Places(m.Encoder)), nil
 }
 
