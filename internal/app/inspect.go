@@ -24,7 +24,7 @@ type Inspection struct {
 	Nodes         int            `json:"nodes"`
 	Operators     map[string]int `json:"operators"`             // of the file
 	Fused         map[string]int `json:"fused"`                 // those in the blocks; of a file with functions, those of these
-	Generic       map[string]int `json:"generic,omitempty"`     // of a refused model: those that run node by node, on batches; the others are computed before
+	Generic       map[string]int `json:"generic,omitempty"`     // those that run node by node, on batches; the others are computed before
 	Unsupported   map[string]int `json:"unsupported,omitempty"` // of a refused model: those that no rule computes
 	Blocks        map[string]int `json:"blocks"`                // what they were recognised as
 	Layers        int            `json:"layers"`
@@ -71,6 +71,11 @@ func Inspect(path string) (*Inspection, error) {
 	if m.Padded != nil {
 		r.NodeByNode, r.Unrecognised = true, m.Padded.Reason.Error()
 		r.Layers, r.Vocabulary = len(m.Padded.Ends), rowsOf(m.File.Graph, "input_ids")
+		p, err := m.Padded.Program(2, 7)
+		if err != nil {
+			return nil, err
+		}
+		r.Generic = generic(p)
 	}
 	fused := map[*onnx.Node]bool{}
 	for _, o := range m.Ops {
@@ -126,10 +131,7 @@ func inspectFile(path string, reason error) (*Inspection, error) {
 	}
 	r.ModelType = m.Config.ModelType
 	if p, err := nodewiseRuns(m); err == nil {
-		r.NodeByNode, r.Generic = true, map[string]int{}
-		for _, s := range p.Steps {
-			r.Generic[importer.OperatorName(s.Node)]++
-		}
+		r.NodeByNode, r.Generic = true, generic(p)
 	}
 	r.Refused, r.Unsupported = reason.Error(), importer.Unsupported(f.Model)
 	if f.Graph != nil {
@@ -138,6 +140,15 @@ func inspectFile(path string, reason error) (*Inspection, error) {
 		}
 	}
 	return r, reason
+}
+
+// generic counts the operators of a program.
+func generic(p *importer.Program) map[string]int {
+	out := map[string]int{}
+	for _, s := range p.Steps {
+		out[importer.OperatorName(s.Node)]++
+	}
+	return out
 }
 
 // describe says what an ONNX file tells by itself.

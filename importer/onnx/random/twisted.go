@@ -16,7 +16,7 @@ type Twist struct {
 	Gate        bool // each layer's output is multiplied by a sigmoid of its mean with what the next token has there
 }
 
-// Twisted is Encoder with a twist. With a gate the order of nodes is still that of the exporter, but for what was added.
+// Twisted is Encoder with a twist.
 func Twisted(seed uint64, c Config, t Twist) (*onnx.Model, error) {
 	return encoderOf(seed, c, t)
 }
@@ -62,9 +62,9 @@ func (e *encoder) twistOutput(b *build.Builder, i int, x string) string {
 	// The next token counts where it is real; behind the last one there are zeros.
 	mask := b.Node("Cast", []string{e.unsqueeze(b, "attention_mask", 2, "")}, build.Int("to", int64(onnx.Float)))
 	real := b.Node("Mul", []string{x, mask})
-	rest := b.Node("Slice", []string{real, vector(b, 1), vector(b, 1<<31), vector(b, 1)})
 	end := b.Node("Mul", []string{b.Node("Slice", []string{real, vector(b, 0), vector(b, 1), vector(b, 1)}), number(b, 0)})
-	next := b.Node("Concat", []string{rest, end}, build.Int("axis", 1))
+	next := b.Node("Concat", []string{real, end}, build.Int("axis", 1))
+	next = b.Node("Slice", []string{next, vector(b, 1), vector(b, 1<<31), vector(b, 1)})
 	mean := b.Node("Mul", []string{b.Node("Add", []string{x, next}), number(b, 0.5)})
 	return b.Node("Mul", []string{x, b.Node("Sigmoid", []string{mean})})
 }
