@@ -10,6 +10,10 @@ import (
 // maxShapes bounds the shapes of padded batches that a session keeps programs for. The one that was used longest ago goes.
 const maxShapes = 16
 
+// paddedWork is the work of a padded shard, in tokens, at least. It is less than shardWork: small shards have sequences of
+// about one length, so that little is filled up.
+const paddedWork = 128
+
 // roundLength is the length that sequences of n tokens are filled up to, so that few shapes serve all batches: at most a
 // fifth more from 32 tokens on.
 func roundLength(n int) int {
@@ -63,7 +67,11 @@ func (s *Session) cutPadded(seqs []*Sequence) [][]int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(seqs[b].IDs), len(seqs[a].IDs)) })
 	most := s.shape(longest(seqs, order), len(seqs)).Tokens
-	parts := max(s.cuts(seqs), len(s.cutAt(seqs, order, most)))
+	parts := s.cuts(seqs)
+	if n := len(s.kernels); Count(s.train) <= shardValues { // more of them, so that less is filled up
+		parts = n * max(1, min(shardCuts, work/(n*paddedWork)))
+	}
+	parts = max(parts, len(s.cutAt(seqs, order, most)))
 	limit := sort.Search(most, func(limit int) bool { return len(s.cutAt(seqs, order, limit)) <= parts })
 	out := s.cutAt(seqs, order, limit)
 	for _, part := range out {
@@ -92,41 +100,34 @@ func (s *Session) shaped(seqs []*Sequence, part []int) (*program, error) {
 			return nil, err
 		}
 	}
-	length := longest(seqs, part)
-	c := s.shape(length, len(part))
+	p, err := s.find(s.shape(longest(seqs, part), len(part)), longest(seqs, part))
+	if err != nil {
+		return nil, err
+	}
+	return p, s.start(p)
+}
+
+// find returns the program of a shape, for sequences of up to length tokens, and builds it if need be. Where sequences that
+// are filled up would have more tokens than the model has positions, they are not.
+func (s *Session) find(c Capacity, length int) (*program, error) {
 	i := slices.IndexFunc(s.shapes, func(p *program) bool { return p.cap == c })
 	if i >= 0 {
 		p := s.shapes[i]
 		copy(s.shapes[1:i+1], s.shapes[:i])
 		s.shapes[0] = p
-		return p, s.start(p)
-	}
-	p, err := s.buildShape(c, length)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.start(p); err != nil {
-		return nil, err
-	}
-	s.shapes = append([]*program{p}, s.shapes[:min(len(s.shapes), maxShapes-1)]...)
-	return p, nil
-}
-
-// buildShape builds the program of a shape. Where sequences that are filled up would have more tokens than the model has
-// positions, they are not.
-func (s *Session) buildShape(c Capacity, length int) (*program, error) {
-	p, err := s.build(c)
-	if err == nil {
 		return p, nil
 	}
-	exact := Capacity{Tokens: length * c.Sequences, Sequences: c.Sequences, Rows: length * c.Sequences}
-	if p, err = s.build(exact); err != nil {
-		return nil, fmt.Errorf("the network cannot be built for %d sequences of %d tokens, which may be longer than the model takes: %w",
-			c.Sequences, length, err)
+	p, err := s.build(c)
+	if err != nil {
+		if p, err = s.build(Capacity{Tokens: length * c.Sequences, Sequences: c.Sequences, Rows: length * c.Sequences}); err != nil {
+			return nil, fmt.Errorf("the network cannot be built for %d sequences of %d tokens, which may be longer than the model takes: %w",
+				c.Sequences, length, err)
+		}
+		if s.exact == 0 || length < s.exact {
+			s.exact = length
+		}
 	}
-	if s.exact == 0 || length < s.exact {
-		s.exact = length
-	}
+	s.shapes = append([]*program{p}, s.shapes[:min(len(s.shapes), maxShapes-1)]...)
 	return p, nil
 }
 
@@ -159,7 +160,7 @@ func (s *Session) largest() ([]*program, error) {
 		if covered {
 			continue
 		}
-		p, err := s.buildShape(c, n)
+		p, err := s.find(c, n)
 		if err != nil {
 			return nil, err
 		}
