@@ -85,7 +85,7 @@ func TestNodeByNodeTrainsAsRecognised(t *testing.T) {
 func sharedEncoders(t *testing.T) (paths []string) {
 	for _, f := range []string{"bert/model.opset11.eager.onnx", "xlm-roberta/model.opset17.sdpa.onnx", "albert/model.opset17.eager.onnx",
 		"distilbert/model.opset14.eager.onnx", "electra/model.opset17.eager.onnx", "modernbert/model.opset17.sdpa.onnx",
-		"deberta-v2/model.opset17.eager.onnx", "bert/variants/model.opset17.external.onnx"} {
+		"deberta-v2/model.opset17.eager.onnx", "bert/variants/model.opset17.external.onnx", "../onnx-tools/modernbert/model.dynamo18.sdpa.onnx"} {
 		paths = append(paths, testutil.Shared(t, "fixtures", "onnx", f))
 	}
 	return paths

@@ -232,12 +232,12 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 	return out
 }
 
-// lastNeeds are the weights that the last hidden state depends on; none where there is no such state.
+// lastNeeds are the weights that the last hidden state depends on, but for frequencies; none where there is no such state.
 func lastNeeds(e *importer.Encoder) map[*importer.Weight]bool {
 	used := map[*importer.Weight]bool{}
 	if e.Padded != nil {
 		for _, w := range e.Weights {
-			used[w] = true
+			used[w] = !e.Padded.Frequencies[w]
 		}
 		return used
 	}

@@ -22,6 +22,9 @@ type Padded struct {
 	Maps   []Projection    // the linear maps that it depends on, in order
 	Ends   []End           // where its layers end, in order; none where the names of the nodes' modules do not tell
 	Tables map[*Weight]int // the weights that rows are looked up in by what a batch is fed, with their rows
+	// Frequencies are the weights that are used for angles alone, the arguments of sines and cosines: rotary embeddings'
+	// constants, which no training changes.
+	Frequencies map[*Weight]bool
 
 	nodes *Nodewise
 	mutex sync.Mutex // of nodes, whose weights each program may add to
@@ -64,7 +67,7 @@ func paddedOf(m *onnx.Model, c Config) (*Encoder, error) {
 			return nil, err
 		}
 	}
-	p := &Padded{nodes: n, Tables: map[*Weight]int{}}
+	p := &Padded{nodes: n, Tables: map[*Weight]int{}, Frequencies: map[*Weight]bool{}}
 	for _, in := range n.g.inputs {
 		p.Inputs = append(p.Inputs, Operand{Source: Host, Name: in.Name, Array: specs[0].values[in.Name].Array})
 		p.Masked = p.Masked || in.Name == "attention_mask"
@@ -107,8 +110,28 @@ func (p *Padded) weights() ([]*Weight, error) {
 				p.Tables[s.In[0].Weight] = s.In[0].Weight.Shape[0]
 			}
 		}
+		p.findFrequencies(prog)
 	}
 	return slices.Clone(p.nodes.Weights), nil
+}
+
+// findFrequencies walks from the last hidden state back to the weights, and stops at sines and cosines.
+func (p *Padded) findFrequencies(prog *Program) {
+	used, seen := map[*Weight]bool{}, map[string]bool{p.Hidden: true}
+	for _, s := range slices.Backward(prog.Steps) {
+		if s.Node.OpType == "Sin" || s.Node.OpType == "Cos" || !slices.ContainsFunc(s.Out, func(o Operand) bool { return seen[o.Name] }) {
+			continue
+		}
+		for _, o := range s.In {
+			seen[o.Name] = seen[o.Name] || o.Source == Computed
+			if o.Weight != nil {
+				used[o.Weight] = true
+			}
+		}
+	}
+	for _, w := range p.nodes.Weights {
+		p.Frequencies[w] = !used[w]
+	}
 }
 
 // Program is the network of the last hidden state, which is its only output, for batches of batch sequences of seq tokens.
