@@ -128,9 +128,6 @@ func (n *Network) constantBytes() (bytes int) {
 	return bytes
 }
 
-// maxTried bounds the numbers that a network computes for two short sequences: those of a large encoder are some ten million.
-const maxTried = 1 << 28
-
 // Builds tells why no network can be built of an encoder that runs node by node, whose operators a graph may not have; nil
 // for others.
 func Builds(m *importer.Model) error {
@@ -141,13 +138,7 @@ func Builds(m *importer.Model) error {
 	for _, w := range m.Weights {
 		p.weights[w] = &Param{Name: w.Name, Shape: w.Shape, Weight: w}
 	}
-	prog, err := m.Padded.Program(2, 7)
-	if err == nil {
-		err = prog.Bound(maxTried)
-	}
-	if err == nil {
-		_, err = newPadded(p, Capacity{Tokens: 2 * 7, Sequences: 2, Rows: 2 * 7})
-	}
+	_, err := newPadded(p, Capacity{Tokens: 2 * 7, Sequences: 2, Rows: 2 * 7})
 	if err != nil && m.Padded.Reason != nil {
 		return errors.Join(m.Padded.Reason, fmt.Errorf("node by node: %w", err))
 	}

@@ -68,7 +68,7 @@ func (s *Session) cutPadded(seqs []*Sequence) [][]int {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(seqs[b].IDs), len(seqs[a].IDs)) })
 	most := s.shape(longest(seqs, order), len(seqs)).Tokens
 	parts := s.cuts(seqs)
-	if n := len(s.kernels); Count(s.train) <= shardValues { // more of them, so that less is filled up
+	if n := len(s.kernels); s.memory == nil && Count(s.train) <= shardValues { // more of them, so that less is filled up
 		parts = n * max(1, min(shardCuts, work/(n*paddedWork)))
 	}
 	parts = max(parts, len(s.cutAt(seqs, order, most)))
@@ -127,7 +127,14 @@ func (s *Session) find(c Capacity, length int) (*program, error) {
 			s.exact = length
 		}
 	}
-	s.shapes = append([]*program{p}, s.shapes[:min(len(s.shapes), maxShapes-1)]...)
+	for len(s.shapes) >= s.keeps() {
+		last := len(s.shapes) - 1
+		if s.memory != nil { // on the host a shard of this batch may still be waiting for it
+			s.shapes[last].release()
+		}
+		s.shapes = s.shapes[:last]
+	}
+	s.shapes = append([]*program{p}, s.shapes...)
 	return p, nil
 }
 

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"errors"
+
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seed-aefebe89/graft/graph/exec"
@@ -89,6 +91,10 @@ func (s *Session) programs() (ps []*program) {
 
 // ready brings the programs of padded batches up to date with changes of parameters.
 func (s *Session) ready() error {
+	if s.memory != nil && len(s.shards) > 1 {
+		return errors.New("a device takes a batch in one piece: a model without an attention mask computes sequences of one " +
+			"length there, so batches must be of one length, or run on the cpu")
+	}
 	for _, p := range s.programs() {
 		s.pack(p)
 		if err := s.renew(p); err != nil {

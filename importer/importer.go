@@ -64,17 +64,23 @@ func (m *Model) Import() error {
 	if reason == nil && len(m.Hidden) > 0 {
 		return nil
 	}
+	if errors.As(reason, new(unlinked)) {
+		return reason
+	}
 	recognised := m.Encoder
-	switch err := m.NodeByNode(); {
-	case err == nil && reason == nil:
-		m.Padded.Reason = errors.New("the encoder's layers were not recognised")
+	e, err := paddedOf(m.File.Model, m.Config)
+	switch {
 	case err == nil:
-		m.Padded.Reason = reason
-	case reason != nil:
-		m.Encoder = nil
-		return fmt.Errorf("%w\nnor %w", reason, err)
-	default:
+		m.Encoder = e
+		if m.Padded.Reason = reason; reason == nil {
+			m.Padded.Reason = errors.New("the encoder's layers were not recognised")
+		}
+	case reason == nil:
 		m.Encoder = recognised
+	case strings.Contains(reason.Error(), err.Error()):
+		return reason
+	default:
+		return fmt.Errorf("%w; node by node: %w", reason, err)
 	}
 	return nil
 }

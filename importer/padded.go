@@ -49,7 +49,7 @@ type End struct {
 func (m *Model) NodeByNode() error {
 	e, err := paddedOf(m.File.Model, m.Config)
 	if err != nil {
-		return fmt.Errorf("importing %s node by node: %w", m.Path, err)
+		return fmt.Errorf("importing %s: node by node: %w", m.Path, err)
 	}
 	m.Encoder = e
 	return nil
@@ -94,12 +94,18 @@ func paddedOf(m *onnx.Model, c Config) (*Encoder, error) {
 	return e, err
 }
 
+// maxTried bounds the numbers that a network computes for a few short sequences: those of a large encoder are some ten million.
+const maxTried = 1 << 28
+
 // weights are those that the last hidden state depends on: at every shape the same.
 func (p *Padded) weights() ([]*Weight, error) {
 	for i, at := range probes {
 		before := len(p.nodes.Weights)
 		prog, err := p.Program(at.batch, at.seq)
 		if err != nil {
+			return nil, err
+		}
+		if err := prog.Bound(maxTried); err != nil {
 			return nil, err
 		}
 		if i > 0 && len(p.nodes.Weights) > before {

@@ -363,7 +363,15 @@ func TestExecsTakeTurnsInOneArena(t *testing.T) {
 	var own, shared []*exec.Exec
 	var a exec.Arena
 	for _, p := range []*exec.Plan{small, large} {
-		own, shared = append(own, p.New(portable.New())), append(shared, p.NewIn(&a, portable.New()))
+		x, err := p.New(portable.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := p.NewIn(&a, portable.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, shared = append(own, x), append(shared, y)
 	}
 	for _, e := range append(own, shared...) {
 		for l, x := range v {
