@@ -35,7 +35,7 @@ func (b *builder) short(name string, x, y *value, size int) (*G.Node, error) {
 	if x.Size() != size || len(x.Shape) == 0 || len(y.Shape) > len(x.Shape) || y.Size() == size {
 		return nil, nil
 	}
-	if y.source == importer.Constant && y.Size() == 1 {
+	if y.source == importer.Constant && y.Size() == 1 && y.Known() {
 		return b.number(name, x, float32(y.At(0)))
 	}
 	n := x.Shape[len(x.Shape)-1]
