@@ -116,7 +116,7 @@ var hubActivations = map[kernel.Activation]string{
 
 func writeAdapterHub(dir string, d *Delta, m peft.Bottleneck, base *importer.Model, places []peft.Place) error {
 	hidden, layers, last := hubPlaces(places)
-	if last == "" {
+	if last == "" && base.Padded == nil {
 		return errors.New("the base's layers were not recognised")
 	}
 	class := taskClasses[base.Config.ModelType]
@@ -124,11 +124,14 @@ func writeAdapterHub(dir string, d *Delta, m peft.Bottleneck, base *importer.Mod
 		Name: d.Name, Version: hubVersion}
 	file.Config = hubConfig{OutputAdapter: true, ReductionFactor: float64(hidden) / float64(m.Size), NonLinearity: hubActivations[m.Activation],
 		OriginalLNBefore: true, OriginalLNAfter: true, InitWeights: "bert", Scaling: 1, ResidualBeforeLN: true, LeaveOut: []int{}}
-	if m.Where == peft.Top && layers < len(base.Layers) {
+	if m.Where == peft.Top && (layers < len(base.Layers) || base.Padded != nil && layers < 2) {
 		// Layers that share their weights share an adapter too: one after the last cannot be said, and AdapterHub is to
-		// refuse the file.
+		// refuse the file. Nor where it is not known what the last layer is.
 		top := hubTop
 		file.Config.Architecture = &top
+	}
+	if base.Padded != nil { // whose adapters work on what leaves a layer, normalised or not
+		file.Config.OriginalLNAfter, file.Config.ResidualBeforeLN = false, false
 	}
 	if m.Where == peft.Top {
 		file.Config.OriginalLNAfter, file.Config.ResidualBeforeLN = false, false
@@ -146,7 +149,7 @@ func writeAdapterHub(dir string, d *Delta, m peft.Bottleneck, base *importer.Mod
 		if !ok {
 			return fmt.Errorf("the tensor %q is no part of a bottleneck", t.Name)
 		}
-		if place == topPlace(places) {
+		if place == topPlace(places) && last != "" {
 			place = last
 		}
 		place = hubModule(base, place)
@@ -174,8 +177,11 @@ func writeAdapterHub(dir string, d *Delta, m peft.Bottleneck, base *importer.Mod
 // hubPlaces are the hidden size, the number of layers, and the name of the last layer's output.
 func hubPlaces(places []peft.Place) (hidden, layers int, last string) {
 	for _, p := range places {
-		if p.Kind == peft.LayerOutput {
+		switch p.Kind {
+		case peft.LayerOutput:
 			hidden, layers, last = p.Out, p.Layer+1, p.Name
+		case peft.Top:
+			hidden = p.Out
 		}
 	}
 	return hidden, layers, last
@@ -183,6 +189,9 @@ func hubPlaces(places []peft.Place) (hidden, layers int, last string) {
 
 // hubModule is the module in which AdapterHub keeps the adapters of a layer's output.
 func hubModule(m *importer.Model, place string) string {
+	if m.Padded != nil {
+		return place
+	}
 	switch m.Config.ModelType {
 	case "distilbert":
 		return strings.TrimSuffix(place, ".ffn") + ".output_adapters"
@@ -196,6 +205,9 @@ func hubModule(m *importer.Model, place string) string {
 
 // fromHubModule is the inverse of hubModule.
 func fromHubModule(m *importer.Model, module string) string {
+	if m.Padded != nil {
+		return module
+	}
 	place, ok := strings.CutSuffix(module, ".output_adapters")
 	switch {
 	case ok && m.Config.ModelType == "distilbert":
@@ -221,7 +233,7 @@ func readAdapterHub(dir string, config []byte, d *Delta, base *importer.Model, p
 		return fmt.Errorf("adapter_config.json: %w", err)
 	}
 	hidden, layers, last := hubPlaces(places)
-	m, err := file.Config.method(hidden, layers)
+	m, err := file.Config.method(hidden, layers, base.Padded != nil)
 	if err != nil {
 		return fmt.Errorf("adapter_config.json: %w", err)
 	}
@@ -290,8 +302,9 @@ func readHubHead(dir string, d *Delta, base *importer.Model) error {
 	return nil
 }
 
-// method is the bottleneck that a configuration means; its size is the reduction's until a tensor tells.
-func (c hubConfig) method(hidden, layers int) (peft.Bottleneck, error) {
+// method is the bottleneck that a configuration means; its size is the reduction's until a tensor tells. ends says that the
+// base's adapters work on what leaves a layer, as it runs node by node.
+func (c hubConfig) method(hidden, layers int, ends bool) (peft.Bottleneck, error) {
 	var m peft.Bottleneck
 	arch := ""
 	if c.Architecture != nil {
@@ -322,7 +335,8 @@ func (c hubConfig) method(hidden, layers int) (peft.Bottleneck, error) {
 	}
 	leaveOut := slices.Sorted(slices.Values(c.LeaveOut))
 	switch {
-	case c.OriginalLNAfter && c.ResidualBeforeLN == true && len(leaveOut) == 0:
+	case !ends && c.OriginalLNAfter && c.ResidualBeforeLN == true && len(leaveOut) == 0,
+		ends && arch == "" && !c.OriginalLNAfter && c.ResidualBeforeLN == false && len(leaveOut) == 0:
 		m.Where = peft.LayerOutput
 	case !c.OriginalLNAfter && c.ResidualBeforeLN == false && slices.Equal(leaveOut, others):
 		m.Where = peft.Top

@@ -13,11 +13,11 @@ import (
 )
 
 // lora adds a slot to a linear map, before its bias: x·W + (x·A)·B.
-func (s *slotter) lora(l *importer.Linear) {
-	a, b := loraSlots(l.Module())
-	rank := "r:" + l.Module()
-	s.slot(a, rank, int64(l.In()), -1)
-	s.slot(b, rank, -1, int64(l.Out()))
+func (s *slotter) lora(l importer.Projection) {
+	a, b := loraSlots(l.Module)
+	rank := "r:" + l.Module
+	s.slot(a, rank, int64(l.In), -1)
+	s.slot(b, rank, -1, int64(l.Out))
 	base, at := s.divert(l.Product)
 	p := l.Product + "/graft/"
 	u := s.add(at, "MatMul", p+"down", s.float(at, l.Input, p+"input"), a)
@@ -59,6 +59,14 @@ func (s *slotter) cast(at *onnx.Node, x string, to onnx.DataType, scope string) 
 // layers adds the slots of a place at a layer's output: LN(h + adapter(LN(h + r)) + r). The nodes of the normalisation
 // stand twice, once for each.
 func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
+	if s.m.Padded != nil {
+		for _, end := range s.m.Padded.Ends {
+			if end.Module == p.Name {
+				s.end(end.Value, p, fs)
+			}
+		}
+		return nil
+	}
 	for i, l := range s.m.Layers {
 		if l.Output == importer.None || s.m.OutputModule(l) != p.Name { // layers that share their weights share a place
 			continue
@@ -87,19 +95,30 @@ func (s *slotter) layers(p peft.Place, fs []kernel.Activation) error {
 	return nil
 }
 
+// end adds the slots of a place to what leaves a layer, x: x + adapter(x).
+func (s *slotter) end(out string, p peft.Place, fs []kernel.Activation) {
+	y, at := s.divert(out)
+	s.addAll(at, out, p, fs, y, s.floatOf(at, out, y, out+"/graft/input"))
+}
+
+// addAll adds the bottlenecks of a place, of x, to y; the sum takes the name out.
+func (s *slotter) addAll(at *onnx.Node, out string, p peft.Place, fs []kernel.Activation, y, x string) {
+	for i, f := range fs {
+		name := fmt.Sprintf("%s/graft/%s/sum", out, f)
+		if i == len(fs)-1 {
+			name = out
+		}
+		y = s.add(at, "Add", name, y, s.as(at, out, s.bottleneck(at, out, p, f, x), name))
+	}
+}
+
 // sum adds the slots of a place at the output of a layer that normalises first: h + adapter(h + x) + r for what went into
 // the feed-forward part, x, and what came out, h. The base's sum h + r stays as it is, and the adapter is added to it.
 func (s *slotter) sum(l importer.Layer, p peft.Place, fs []kernel.Activation) {
 	out := s.m.Ops[l.Output].Where().Output
 	y, at := s.divert(out)
 	in := s.add(at, "Add", out+"/graft/in", s.m.Ops[l.Down].Where().Output, s.m.Ops[l.Norm2].Where().Output)
-	for i, f := range fs {
-		name := fmt.Sprintf("%s/graft/%s/sum", out, f)
-		if i == len(fs)-1 {
-			name = out
-		}
-		y = s.add(at, "Add", name, y, s.bottleneck(at, out, p, f, in))
-	}
+	s.addAll(at, out, p, fs, y, s.floatOf(at, out, in, out+"/graft/input"))
 }
 
 // again repeats the nodes of a normalisation on another sum, giving its result the value's own name.
@@ -194,7 +213,12 @@ func (s *slotter) constant(v float64) string {
 // top adds the slots above the encoder: the bottleneck on its last hidden state, and the head, whose logits become an
 // output of the graph.
 func (s *slotter) top(places []peft.Place, fs []kernel.Activation) (logits string, err error) {
-	last := s.m.Ops[s.m.Last].Where().Output
+	last := ""
+	if s.m.Padded != nil {
+		last = s.m.Padded.Hidden
+	} else {
+		last = s.m.Ops[s.m.Last].Where().Output
+	}
 	at := s.twin[last]
 	if at == nil {
 		return "", fmt.Errorf("no node makes the last hidden state %q", last)

@@ -34,7 +34,7 @@ type Slotted struct {
 // A fused operator that a slot belongs inside of is written out, which rounds otherwise: then the graph computes what the
 // base does to about 1e-6 of it, else to the bit. Quantised products stay, with the low-rank part beside them.
 func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted, error) {
-	if len(m.Hidden) == 0 {
+	if m.Padded == nil && len(m.Hidden) == 0 {
 		return nil, errors.New("the encoder's layers were not recognised, so that it has no places for slots")
 	}
 	if len(o.Activations) == 0 {
@@ -52,10 +52,8 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 		return nil, err
 	}
 	s.copyNodes()
-	for _, l := range m.Layers {
-		for _, v := range l.Projections() {
-			s.lora(m.Ops[v].(*importer.Linear))
-		}
+	for _, x := range projections(m) {
+		s.lora(x)
 	}
 	for _, p := range places {
 		if p.Kind == peft.LayerOutput {
@@ -192,19 +190,41 @@ func (s *slotter) needed() []string {
 	if s.values != nil {
 		return s.values
 	}
-	for _, l := range s.m.Layers {
-		for _, v := range l.Projections() {
-			o := s.m.Ops[v].(*importer.Linear)
-			s.values = append(s.values, o.Product, o.Input)
+	for _, x := range projections(s.m) {
+		s.values = append(s.values, x.Product, x.Input)
+	}
+	if s.m.Padded != nil {
+		for _, end := range s.m.Padded.Ends {
+			s.values = append(s.values, end.Value)
 		}
+	}
+	for _, l := range s.m.Layers {
 		if l.Norm2 != importer.None {
 			o := s.m.Ops[l.Norm2].(*importer.LayerNorm)
 			s.values = append(s.values, o.Output, o.Addends[0], o.Addends[1])
 			s.values = append(s.values, o.Reads...)
 		}
 	}
-	s.values = append(s.values, s.m.Ops[s.m.Hidden[len(s.m.Hidden)-1]].Where().Output)
+	if s.m.Padded != nil {
+		s.values = append(s.values, s.m.Padded.Hidden)
+	} else {
+		s.values = append(s.values, s.m.Ops[s.m.Hidden[len(s.m.Hidden)-1]].Where().Output)
+	}
 	return s.values
+}
+
+// projections are a model's linear maps that LoRA may change, as often as they are used.
+func projections(m *importer.Model) (out []importer.Projection) {
+	if m.Padded != nil {
+		return m.Padded.Maps
+	}
+	for _, l := range m.Layers {
+		for _, v := range l.Projections() {
+			o := m.Ops[v].(*importer.Linear)
+			out = append(out, importer.Projection{Module: o.Module(), Product: o.Product, Input: o.Input, In: o.In(), Out: o.Out()})
+		}
+	}
+	return out
 }
 
 // divert renames a value at the node that makes it, so that new nodes after it can make what is read under its name.

@@ -78,6 +78,9 @@ type batch struct {
 	tokens   int   // where they are more than those of the sequences
 	order    []int // which sequence of the caller's each one is
 	relations
+
+	seqs  []*Sequence // of a padded batch
+	shape Capacity    // likewise
 }
 
 // need is the capacity that the batch asks for.
@@ -90,7 +93,7 @@ func (b *batch) reset(e *importer.Encoder) {
 	b.index, b.tables, b.buckets = emptied(b.index, len(e.Indexes)), emptied(b.tables, len(e.Tables)), emptied(b.buckets, len(e.Buckets))
 	b.longest, b.tokens, b.width = 0, 0, 0
 	b.bounds, b.firsts, b.rows, b.targets = append(b.bounds[:0], 0), b.firsts[:0], b.rows[:0], b.targets[:0]
-	b.features, b.order = b.features[:0], b.order[:0]
+	b.features, b.order, b.seqs = b.features[:0], b.order[:0], b.seqs[:0]
 }
 
 // emptied are n lists without elements, in the memory of some.
@@ -104,8 +107,8 @@ func emptied[T any](x [][]T, n int) [][]T {
 	return x
 }
 
-// add appends sequence number i.
-func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
+// sound returns an error where sequence number i is none.
+func (s *Sequence) sound(i int) error {
 	if len(s.IDs) == 0 {
 		return fmt.Errorf("sequence %d has no token", i)
 	}
@@ -114,6 +117,19 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	}
 	if s.Targets != nil && len(s.Targets) != s.rows() {
 		return fmt.Errorf("sequence %d has %d rows but %d targets", i, s.rows(), len(s.Targets))
+	}
+	for _, t := range s.Rows {
+		if t < 0 || int(t) >= len(s.IDs) {
+			return fmt.Errorf("sequence %d: row %d is outside of its %d tokens", i, t, len(s.IDs))
+		}
+	}
+	return nil
+}
+
+// add appends sequence number i.
+func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
+	if err := s.sound(i); err != nil {
+		return err
 	}
 	start := b.bounds[len(b.bounds)-1]
 	for k := range e.Indexes {
@@ -127,15 +143,18 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	}
 	b.firsts = append(b.firsts, start)
 	b.bounds = append(b.bounds, start+int32(len(s.IDs)))
+	b.addRows(i, s, start)
+	return nil
+}
+
+// addRows appends what is wanted of sequence number i, whose first token is number start.
+func (b *batch) addRows(i int, s *Sequence, start int32) {
 	if s.Rows == nil {
 		for t := range s.IDs {
 			b.rows = append(b.rows, start+int32(t))
 		}
 	}
 	for _, t := range s.Rows {
-		if t < 0 || int(t) >= len(s.IDs) {
-			return fmt.Errorf("sequence %d: row %d is outside of its %d tokens", i, t, len(s.IDs))
-		}
 		b.rows = append(b.rows, start+t)
 	}
 	if s.Targets == nil {
@@ -145,7 +164,6 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	}
 	b.targets = append(b.targets, s.Targets...)
 	b.order = append(b.order, i)
-	return nil
 }
 
 // addPositions appends what belongs to the positions of a sequence of n tokens.

@@ -135,6 +135,27 @@ func onDevice(t *testing.T, m *importer.Model) {
 	}
 }
 
+// The same where nothing is recognised; each shape of padded batches has a program of its own.
+func TestNodeByNodeOnADevice(t *testing.T) {
+	dir := t.TempDir()
+	if err := random.Folder(dir, 3, random.Config{NumHiddenLayers: 2}); err != nil {
+		t.Fatal(err)
+	}
+	m := nodewise(t, dir)
+	for name, method := range map[string]peft.Method{
+		"lora":     peft.LoRA{R: 3, Alpha: 6, Targets: []string{"query", "output.dense"}},
+		"pfeiffer": peft.Bottleneck{Where: peft.LayerOutput, Size: 5, Activation: kernel.SiLU},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := aDevice(t)
+			agree(t, results(t, m, method, []kernel.Kernels{d}, name == "pfeiffer"), results(t, m, method, threads(1), name == "pfeiffer"))
+			if free, total, err := d.Room(); free != total || err != nil {
+				t.Errorf("%d of %d bytes are free in the end, %v", free, total, err)
+			}
+		})
+	}
+}
+
 // agree demands the same results up to rounding: sums of products are taken in another order where there are more rows,
 // some 1e-6 of the largest number after a few layers and ten times that in gradients.
 func agree(t *testing.T, got, want map[string][]float32) { agreeAbove(t, got, want, 1e-3) }
@@ -225,5 +246,5 @@ func vocabulary(m *importer.Model) int {
 			return e.Tables[0].Shape[0]
 		}
 	}
-	return 0
+	return m.Config.VocabSize
 }

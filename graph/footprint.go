@@ -31,30 +31,38 @@ func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
 	packs := map[packing]bool{}
 	used := map[*Param]bool{}
 	for _, s := range sessions {
-		if err := s.build(); err != nil {
+		gs, err := s.expected()
+		if err != nil {
 			return f, err
 		}
 		f.Threads = max(f.Threads, len(s.kernels))
-		shared, _ := s.plan.ArenaBytes()
-		f.Arena += shared*len(s.kernels) + s.kept()
-		for _, n := range s.plan.Leaves() {
-			if q := s.net.leaves[n]; q != nil && q.Group == Base {
-				used[q] = true
+		arena, kept, constants := 0, 0, 0
+		for _, g := range gs {
+			shared, _ := g.plan.ArenaBytes()
+			arena, kept, constants = max(arena, shared), max(kept, s.kept(g)), max(constants, g.net.constantBytes())
+			for _, n := range g.plan.Leaves() {
+				if q := g.net.leaves[n]; q != nil && q.Group == Base {
+					used[q] = true
+				}
 			}
-		}
-		if s.memory != nil {
-			s.resident(&f, packs)
-			continue
-		}
-		for _, u := range s.packs {
-			if packs[u] {
+			if s.memory != nil {
+				s.resident(g, &f, packs)
 				continue
 			}
-			packs[u] = true
-			if l := u.layout(s.kernels[0], kernel.F32(u.param.Data, u.param.Shape...), p.Precision, nil); l != nil {
-				f.Packed += l.Bytes()
+			for _, u := range g.packs {
+				if packs[u] {
+					continue
+				}
+				packs[u] = true
+				if l := u.layout(s.kernels[0], kernel.F32(u.param.Data, u.param.Shape...), p.Precision, nil); l != nil {
+					f.Packed += l.Bytes()
+				}
 			}
 		}
+		if s.memory != nil && s.padded() { // where each shape has an arena
+			arena *= min(max(1, len(s.asked)), s.keeps())
+		}
+		f.Arena += arena*len(s.kernels) + kept + constants*min(len(s.asked), s.keeps())
 	}
 	for q := range used {
 		if q.mapped() {
@@ -66,15 +74,15 @@ func FootprintOf(p *Params, sessions ...*Session) (Footprint, error) {
 	return f, nil
 }
 
-// resident adds what the session's plan needs of the base's weights on a device, beside packs, and what it feeds.
-func (s *Session) resident(f *Footprint, seen map[packing]bool) {
+// resident adds what a program's plan needs of the base's weights on a device, beside packs, and what it feeds.
+func (s *Session) resident(g *program, f *Footprint, seen map[packing]bool) {
 	f.Device = true
 	wanted := map[*Param]bool{}
-	for _, u := range s.packs {
+	for _, u := range g.packs {
 		wanted[u.param] = true
 	}
-	for _, n := range s.plan.Leaves() {
-		p := s.net.leaves[n]
+	for _, n := range g.plan.Leaves() {
+		p := g.net.leaves[n]
 		if p == nil {
 			f.Arena += 4 * n.Shape().TotalSize()
 			continue
@@ -86,7 +94,7 @@ func (s *Session) resident(f *Footprint, seen map[packing]bool) {
 			seen[packing{p, true}] = true
 			f.Packed += s.params.Precision.Bytes() * p.Size()
 		}
-		if whole := (packing{p, false}); !s.packedOnly(p, n, wanted[p]) && !seen[whole] {
+		if whole := (packing{p, false}); !s.packedOnly(g, p, n, wanted[p]) && !seen[whole] {
 			seen[whole] = true
 			f.Resident += 4 * spaced(p.Size())
 		}
@@ -98,24 +106,43 @@ func (p *Param) mapped() bool {
 	return p.Weight != nil && !p.thawed && p.Weight.Tensor.Type == onnx.Float
 }
 
+// expected are the programs that the session will run, packed, or the largest ones of padded batches.
+func (s *Session) expected() ([]*program, error) {
+	if s.padded() {
+		return s.largest()
+	}
+	if s.now == nil {
+		var err error
+		if s.now, err = s.build(s.cap); err != nil {
+			return nil, err
+		}
+	}
+	return []*program{s.now}, nil
+}
+
 // Reserve makes room for batches ahead of them, so that none of them makes the session grow.
 func (s *Session) Reserve(batches iter.Seq[[]*Sequence]) {
 	c := s.cap
 	for seqs := range batches {
+		if s.padded() {
+			s.ask(seqs)
+			continue
+		}
 		c = c.most(s.need(seqs))
 	}
 	if c != s.cap {
-		s.cap, s.net, s.ready = c, nil, false
+		s.cap = c
+		s.forget()
 	}
 }
 
 // kept is the memory for what each shard leaves, where a batch that room was reserved for has more of them than there
 // are threads.
-func (s *Session) kept() (bytes int) {
+func (s *Session) kept(p *program) (bytes int) {
 	if s.most <= len(s.workers) {
 		return 0
 	}
-	for _, r := range s.roots {
+	for _, r := range p.roots {
 		bytes += 4 * s.most * r.Shape().TotalSize()
 	}
 	return bytes

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"errors"
+
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seed-aefebe89/graft/graph/op"
@@ -18,12 +20,19 @@ type Memory struct {
 
 // withinLayers are the values between the hidden states, those of the last layer excepted: its backward pass begins as
 // soon as they are there.
-func (n *Network) withinLayers() map[*G.Node]bool {
+func (n *Network) withinLayers() (map[*G.Node]bool, error) {
 	r := map[*G.Node]bool{}
-	for i := 1; i+1 < len(n.Hidden); i++ {
-		for _, x := range op.Between(n.Hidden[i-1], n.Hidden[i]) {
+	hidden := n.Hidden
+	if n.Params.Model.Padded != nil {
+		if hidden = n.ends; len(hidden) == 0 {
+			return nil, errors.New("the graph's nodes do not tell where its layers end, so that activations cannot be computed again " +
+				"layer by layer: train without activation checkpointing")
+		}
+	}
+	for i := 1; i+1 < len(hidden); i++ {
+		for _, x := range op.Between(hidden[i-1], hidden[i]) {
 			r[x] = true
 		}
 	}
-	return r
+	return r, nil
 }

@@ -72,10 +72,15 @@ type Network struct {
 
 	leaves map[*G.Node]*Param
 	nodes  map[*Param]*G.Node
+	padding
 }
 
-// New builds the network of a model on batches of a capacity.
+// New builds the network of a model on batches of a capacity. Where the model runs node by node, it takes batches of just
+// that shape: Sequences of Tokens/Sequences tokens each.
 func New(p *Params, c Capacity) (*Network, error) {
+	if p.Model.Padded != nil {
+		return newPadded(p, c)
+	}
 	n := newNetwork(p, c)
 	b := &builder{n: n, e: p.Model.Encoder}
 	if err := b.encoder(); err != nil {
@@ -164,7 +169,10 @@ func (n *Network) Gradients(ps []*Param) (G.Nodes, error) {
 		n.Seed = n.leaf("seed", tensor.Float32, 1)
 	}
 	if n.Params.Memory.Recompute {
-		within := n.withinLayers()
+		within, err := n.withinLayers()
+		if err != nil {
+			return nil, err
+		}
 		return op.GradAgain(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt, func(x *G.Node) bool { return within[x] })
 	}
 	return op.Grad(G.Nodes{n.Loss}, G.Nodes{n.Seed}, wrt)

@@ -60,22 +60,21 @@ func (p *Params) wanted(q *Param) bool {
 	return q.Group == Base && (!q.thawed || p.Precision != kernel.Float32)
 }
 
-// findPacks lists the layouts that the plan's products take. Products in bfloat16 need them.
-func (s *Session) findPacks() {
-	s.packs = s.packs[:0]
+// findPacks lists the layouts that the products of a program's plan take. Products in bfloat16 need them.
+func (s *Session) findPacks(p *program) {
 	if s.params.Memory.Unpacked && s.params.Precision == kernel.Float32 {
 		return
 	}
-	for _, u := range s.plan.Packs() {
-		if p := s.net.leaves[u.Leaf]; p != nil && s.params.wanted(p) {
-			s.packs = append(s.packs, packing{p, u.Trans})
+	for _, u := range p.plan.Packs() {
+		if q := p.net.leaves[u.Leaf]; q != nil && s.params.wanted(q) {
+			p.packs = append(p.packs, packing{q, u.Trans})
 		}
 	}
 }
 
 // claim drops the layouts that were made for another device.
-func (s *Session) claim() {
-	for _, u := range s.packs {
+func (s *Session) claim(p *program) {
+	for _, u := range p.packs {
 		if l := &u.param.packs; l.memory != s.memory {
 			u.param.dropPacks()
 			l.memory = s.memory
@@ -83,16 +82,16 @@ func (s *Session) claim() {
 	}
 }
 
-// pack makes the layouts that are missing or stale, on all threads. On a device settle does.
-func (s *Session) pack() {
-	s.claim()
+// pack makes the layouts of a program that are missing or stale, on all threads. On a device settle does.
+func (s *Session) pack(p *program) {
+	s.claim(p)
 	if s.memory != nil {
 		return
 	}
 	var due []packing
-	for _, p := range s.packs {
-		if p.due() {
-			due = append(due, p)
+	for _, u := range p.packs {
+		if u.due() {
+			due = append(due, u)
 		}
 	}
 	if len(due) > 0 {

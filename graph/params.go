@@ -107,6 +107,11 @@ func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (
 			}
 		}
 	}
+	if m.Padded != nil {
+		for w := range m.Padded.Tables {
+			tables[w] = true
+		}
+	}
 	for _, w := range m.Weights {
 		x, err := w.Float32s()
 		if err != nil {
@@ -124,7 +129,7 @@ func NewParams(m *importer.Model, method peft.Method, labels int, seed uint64) (
 		p.Adapter = p.start(peft.Params(method, places), Adapter, seed)
 	}
 	if labels > 0 {
-		if len(m.Hidden) == 0 {
+		if hiddenStates(m.Encoder) == 0 {
 			return nil, fmt.Errorf("the encoder's layers were not recognised, so that there is no last hidden state to put a head on")
 		}
 		p.Head = p.start(peft.HeadParams(labels, HiddenSize(m.Encoder)), Head, seed)
@@ -217,13 +222,30 @@ func Count(ps []*Param) int {
 // Encoding lists the base weights that the last hidden state depends on, with or without the embedding tables: what
 // there is to train of the base.
 func (p *Params) Encoding(embeddings bool) []*Param {
-	e := p.Model.Encoder
+	used := lastNeeds(p.Model.Encoder)
+	var out []*Param
+	for _, b := range p.Base {
+		if used[b.Weight] && (embeddings || !b.embedding) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// lastNeeds are the weights that the last hidden state depends on, but for frequencies; none where there is no such state.
+func lastNeeds(e *importer.Encoder) map[*importer.Weight]bool {
+	used := map[*importer.Weight]bool{}
+	if e.Padded != nil {
+		for _, w := range e.Weights {
+			used[w] = !e.Padded.Frequencies[w]
+		}
+		return used
+	}
 	if len(e.Hidden) == 0 {
-		return nil
+		return used
 	}
 	needed := make([]bool, len(e.Ops))
 	needed[e.Last] = true
-	used := map[*importer.Weight]bool{}
 	for i := len(e.Ops) - 1; i >= 0; i-- {
 		if !needed[i] {
 			continue
@@ -235,11 +257,5 @@ func (p *Params) Encoding(embeddings bool) []*Param {
 			needed[v] = true
 		}
 	}
-	var out []*Param
-	for _, b := range p.Base {
-		if used[b.Weight] && (embeddings || !b.embedding) {
-			out = append(out, b)
-		}
-	}
-	return out
+	return used
 }

@@ -34,7 +34,7 @@ func (s *Session) Step(ctx context.Context, seqs []*Sequence, weight float32) (l
 		if sh.idle() {
 			continue
 		}
-		x, err := s.value(sh, s.net.Loss)
+		x, err := sh.value(sh.prog.net.Loss)
 		if err != nil {
 			return 0, err
 		}
@@ -68,7 +68,7 @@ func (s *Session) Start(ctx context.Context, seqs []*Sequence, weight float32) (
 
 // fetchLoss asks for the loss of a device's one shard.
 func (s *Session) fetchLoss() (func() (float64, error), error) {
-	x, err := s.value(s.shards[0], s.net.Loss)
+	x, err := s.shards[0].value(s.shards[0].prog.net.Loss)
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +80,9 @@ func (s *Session) fetchLoss() (func() (float64, error), error) {
 	}, nil
 }
 
-// value is what a shard of the last batch came to for one of the session's roots.
-func (s *Session) value(sh *shard, root *G.Node) (kernel.Tensor, error) {
-	i := slices.Index(s.roots, root)
+// value is what a shard of the last batch came to for one of its program's roots.
+func (sh *shard) value(root *G.Node) (kernel.Tensor, error) {
+	i := slices.Index(sh.prog.roots, root)
 	if i < 0 || i >= len(sh.roots) {
 		return kernel.Tensor{}, errMode
 	}
@@ -95,12 +95,12 @@ func (s *Session) Grad(i int, g []float32) error {
 	if len(g) != p.Size() {
 		return fmt.Errorf("the gradient of %q has %d elements, want %d", p.Name, p.Size(), len(g))
 	}
-	r := s.grads[i]
 	for _, sh := range s.shards {
 		if sh.idle() {
 			continue
 		}
-		x, err := s.value(sh, r.rows)
+		r := sh.prog.grads[i]
+		x, err := sh.value(r.rows)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (s *Session) Grad(i int, g []float32) error {
 			s.kernels[0].Add(sum, sum, p.Vector(x.F32))
 			continue
 		}
-		ids, err := s.value(sh, r.ids)
+		ids, err := sh.value(r.ids)
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (s *Session) Logits(ctx context.Context, seqs []*Sequence) ([][]float32, er
 	if err := s.run(ctx, seqs, 0); err != nil {
 		return nil, err
 	}
-	return s.rows(seqs, s.net.Logits)
+	return s.rows(seqs, func(n *Network) *G.Node { return n.Logits })
 }
 
 // Features returns the last hidden states [rows,H] of each sequence's rows.
@@ -165,22 +165,22 @@ func (s *Session) Features(ctx context.Context, seqs []*Sequence) ([][]float32, 
 	if err := s.run(ctx, seqs, 0); err != nil {
 		return nil, err
 	}
-	return s.rows(seqs, s.net.Features)
+	return s.rows(seqs, func(n *Network) *G.Node { return n.Features })
 }
 
 // rows copies a [rows,width] root of every shard to the sequences that the rows belong to.
-func (s *Session) rows(seqs []*Sequence, root *G.Node) ([][]float32, error) {
+func (s *Session) rows(seqs []*Sequence, root func(*Network) *G.Node) ([][]float32, error) {
 	return s.gather(seqs, root, func(q *Sequence) int { return q.rows() })
 }
 
 // gather copies a root of every shard to the sequences, each of which owns count rows of it.
-func (s *Session) gather(seqs []*Sequence, root *G.Node, count func(*Sequence) int) ([][]float32, error) {
+func (s *Session) gather(seqs []*Sequence, root func(*Network) *G.Node, count func(*Sequence) int) ([][]float32, error) {
 	out := make([][]float32, len(seqs))
 	for _, sh := range s.shards {
 		if sh.idle() {
 			continue
 		}
-		t, err := s.value(sh, root)
+		t, err := sh.value(root(sh.prog.net))
 		if err != nil {
 			return nil, err
 		}
@@ -210,8 +210,8 @@ func (s *Session) Probe(ctx context.Context, seqs []*Sequence) (*Probed, error) 
 	}
 	p := &Probed{Outputs: map[string][][]float32{}}
 	tokens := func(q *Sequence) int { return len(q.IDs) }
-	for _, h := range s.net.Hidden {
-		x, err := s.gather(seqs, h, tokens)
+	for i := range hiddenStates(s.params.Model.Encoder) {
+		x, err := s.gather(seqs, func(n *Network) *G.Node { return n.Hidden[i] }, tokens)
 		if err != nil {
 			return nil, err
 		}
@@ -222,7 +222,7 @@ func (s *Session) Probe(ctx context.Context, seqs []*Sequence) (*Probed, error) 
 		if o.Pooled {
 			count = func(*Sequence) int { return 1 }
 		}
-		x, err := s.gather(seqs, s.net.Outputs[o.Name], count)
+		x, err := s.gather(seqs, func(n *Network) *G.Node { return n.Outputs[o.Name] }, count)
 		if err != nil {
 			return nil, err
 		}

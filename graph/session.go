@@ -8,7 +8,6 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
-	"github.com/seed-aefebe89/graft/graph/exec"
 	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/op"
 )
@@ -27,17 +26,14 @@ type Session struct {
 	train   []*Param // what gradients are computed for
 	cap     Capacity
 
-	net     *Network
-	plan    *exec.Plan
-	ready   bool    // the executors are those of plan
-	moves   int     // of the parameters when they were fed
-	roots   G.Nodes // what the plan computes
-	grads   []gradient
-	packs   []packing
-	workers []*worker // one a thread
-	shards  []*shard  // of the last batch
-	made    []*shard  // all that there were
-	most    int       // shards of a batch that room was reserved for
+	now     *program         // of packed tokens: what runs at the capacity; nil before it is built
+	shapes  []*program       // of padded batches: what runs at some shapes, the last used first
+	asked   map[Capacity]int // shapes that room was reserved for, with the longest sequence of each
+	exact   int              // padded batches of at least so many tokens a sequence are not rounded up, 0 for none
+	workers []*worker        // one a thread
+	shards  []*shard         // of the last batch
+	made    []*shard         // all that there were
+	most    int              // shards of a batch that room was reserved for
 
 	deal dealer
 	ctx  context.Context // of the run in progress
@@ -68,7 +64,7 @@ func newSession(p *Params, ks []kernel.Kernels, m mode) *Session {
 	s := &Session{params: p, kernels: ks, mode: m}
 	s.memory, _ = ks[0].(kernel.Memory)
 	for i := range ks {
-		w := &worker{}
+		w := &worker{thread: i}
 		w.do = func() {
 			defer s.busy.Done()
 			s.work(w, i)
@@ -105,79 +101,45 @@ func NewEncoder(p *Params, ks []kernel.Kernels) *Session { return newSession(p, 
 // NewProbe returns a session for Probe: every hidden state and output of the ONNX graph, with the adapters.
 func NewProbe(p *Params, ks []kernel.Kernels) *Session { return newSession(p, ks, probe) }
 
-// prepare makes the network, the plan and the executors for batches that need c.
+// prepare makes the network, the plan and the executors for packed batches that need c.
 func (s *Session) prepare(c Capacity) error {
 	if !s.cap.fits(c) {
 		s.cap = s.cap.grow(c)
-		s.net, s.ready = nil, false
+		s.forget()
 	}
-	if s.ready {
-		return nil
-	}
-	if err := s.build(); err != nil {
-		return err
-	}
-	s.pack()
-	s.Release()
-	for i, k := range s.kernels {
-		e, err := s.plan.New(k)
-		if err != nil {
+	if s.now == nil {
+		var err error
+		if s.now, err = s.build(s.cap); err != nil {
 			return err
 		}
-		s.workers[i].exec, e.Thread = e, i
 	}
-	s.ready = true
-	if s.Into != nil && s.memory != nil {
-		s.workers[0].exec.Then(s.addGradients)
+	return s.start(s.now)
+}
+
+// forget drops the program of packed tokens.
+func (s *Session) forget() {
+	if s.now != nil {
+		s.now.release()
+		s.now = nil
 	}
-	return s.feedParams()
 }
 
 // Release gives back the memory of a device. The session takes it again when it is used again.
 func (s *Session) Release() {
-	for _, w := range s.workers {
-		if w.exec != nil {
-			w.exec.Release()
-			w.exec = nil
-		}
+	for _, p := range s.programs() {
+		p.release()
 	}
-	s.ready = false
-}
-
-// build makes the network and the plan for the session's capacity, if they are not there.
-func (s *Session) build() (err error) {
-	if s.net != nil {
-		return nil
-	}
-	var n *Network
-	if s.mode.top() {
-		n, err = NewTop(s.params, s.cap.Rows)
-	} else {
-		n, err = New(s.params, s.cap)
-	}
-	if err != nil {
-		return err
-	}
-	if s.roots, err = s.findRoots(n); err != nil {
-		return err
-	}
-	if s.plan, err = exec.NewPlan(s.roots...); err != nil {
-		return err
-	}
-	s.net = n
-	s.findPacks()
-	return nil
 }
 
 // findRoots lists the nodes that the session computes.
-func (s *Session) findRoots(n *Network) (roots G.Nodes, err error) {
+func (s *Session) findRoots(p *program) (roots G.Nodes, err error) {
+	n := p.net
 	switch s.mode {
 	case steps, topSteps:
 		grads, err := n.Gradients(s.train)
 		if err != nil {
 			return nil, err
 		}
-		s.grads = s.grads[:0]
 		roots = append(roots, n.Loss)
 		for _, x := range grads {
 			g := gradient{rows: x}
@@ -185,7 +147,7 @@ func (s *Session) findRoots(n *Network) (roots G.Nodes, err error) {
 				g = gradient{ids, rows}
 				roots = append(roots, ids)
 			}
-			s.grads, roots = append(s.grads, g), append(roots, g.rows)
+			p.grads, roots = append(p.grads, g), append(roots, g.rows)
 		}
 		return roots, nil
 	case logits, topLogits:
@@ -206,19 +168,21 @@ func (s *Session) findRoots(n *Network) (roots G.Nodes, err error) {
 	return roots, nil
 }
 
-// feedParams gives every executor the parameters, and the seed of the gradients.
-func (s *Session) feedParams() error {
-	if err := s.settle(); err != nil {
+// feedParams gives every executor of a program the parameters, and the seed of the gradients.
+func (s *Session) feedParams(p *program) error {
+	if err := s.settle(p); err != nil {
 		return err
 	}
 	one := kernel.F32([]float32{1}, 1)
-	for _, w := range s.workers {
-		for _, n := range s.plan.Leaves() {
+	for _, e := range p.execs {
+		for _, n := range p.plan.Leaves() {
 			var err error
-			if p := s.net.leaves[n]; p != nil {
-				err = w.exec.Place(n, p.tensor())
-			} else if n == s.net.Seed {
-				err = w.exec.Feed(n, one)
+			if q := p.net.leaves[n]; q != nil {
+				err = e.Place(n, q.tensor())
+			} else if n == p.net.Seed {
+				err = e.Feed(n, one)
+			} else if t, ok := p.net.constants[n]; ok {
+				err = e.Feed(n, t)
 			}
 			if err != nil {
 				return err
@@ -230,8 +194,10 @@ func (s *Session) feedParams() error {
 
 // Update tells the session that parameters were given other memory.
 func (s *Session) Update() error {
-	if !s.ready {
-		return nil
+	for _, p := range s.programs() {
+		if err := s.feedParams(p); err != nil {
+			return err
+		}
 	}
-	return s.feedParams()
+	return nil
 }

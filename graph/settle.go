@@ -10,17 +10,17 @@ import (
 
 // settle puts what the plan needs of the parameters where the session computes. On a device that is their values, or
 // layouts of them where nothing but packed products reads them, once for all sessions of the device.
-func (s *Session) settle() error {
+func (s *Session) settle(g *program) error {
 	wanted := map[*Param][]packing{}
-	for _, u := range s.packs {
+	for _, u := range g.packs {
 		wanted[u.param] = append(wanted[u.param], u)
 	}
 	var whole, packed []*Param
-	for _, n := range s.plan.Leaves() {
-		p := s.net.leaves[n]
+	for _, n := range g.plan.Leaves() {
+		p := g.net.leaves[n]
 		switch {
 		case p == nil:
-		case s.packedOnly(p, n, len(wanted[p]) > 0):
+		case s.packedOnly(g, p, n, len(wanted[p]) > 0):
 			packed = append(packed, p)
 		default:
 			whole = append(whole, p)
@@ -33,21 +33,21 @@ func (s *Session) settle() error {
 		if err := s.settlePacked(packed, wanted); err != nil {
 			return err
 		}
-		s.packSettled()
+		s.packSettled(g)
 	}
-	s.moves = s.movesNow()
+	g.moves = g.movesNow()
 	return nil
 }
 
 // packedOnly tells whether a device keeps nothing but layouts of a parameter, of which the plan's products want some.
-func (s *Session) packedOnly(p *Param, n *G.Node, wanted bool) bool {
-	return s.memory != nil && s.params.Precision != kernel.Float32 && wanted && !p.thawed && s.plan.PackedOnly(n)
+func (s *Session) packedOnly(g *program, p *Param, n *G.Node, wanted bool) bool {
+	return s.memory != nil && s.params.Precision != kernel.Float32 && wanted && !p.thawed && g.plan.PackedOnly(n)
 }
 
 // movesNow is how often the plan's parameters were given other memory.
-func (s *Session) movesNow() (n int) {
-	for _, x := range s.plan.Leaves() {
-		if p := s.net.leaves[x]; p != nil {
+func (g *program) movesNow() (n int) {
+	for _, x := range g.plan.Leaves() {
+		if p := g.net.leaves[x]; p != nil {
 			n += p.moves
 		}
 	}
@@ -55,8 +55,8 @@ func (s *Session) movesNow() (n int) {
 }
 
 // packSettled makes the layouts of parameters on the device that are missing or stale.
-func (s *Session) packSettled() {
-	for _, u := range s.packs {
+func (s *Session) packSettled(g *program) {
+	for _, u := range g.packs {
 		if p := u.param; u.due() && p.place != nil && p.place.x != nil {
 			p.upload()
 			u.run(s.kernels[0], kernel.F32(p.place.x, p.Shape...), s.params.Precision)
@@ -100,26 +100,26 @@ func (s *Session) settlePacked(ps []*Param, wanted map[*Param][]packing) error {
 }
 
 // renew brings what the parameters are where the session computes up to date with changes since the last run.
-func (s *Session) renew() error {
-	if s.moves != s.movesNow() {
-		return s.feedParams()
+func (s *Session) renew(g *program) error {
+	if g.moves != g.movesNow() {
+		return s.feedParams(g)
 	}
 	if s.memory == nil {
 		return nil
 	}
-	for _, n := range s.plan.Leaves() {
-		if p := s.net.leaves[n]; p != nil {
+	for _, n := range g.plan.Leaves() {
+		if p := g.net.leaves[n]; p != nil {
 			p.upload()
 		}
 	}
-	s.packSettled()
+	s.packSettled(g)
 	return nil
 }
 
 // addGradients adds the gradients of the one shard of a device to Into: a part of the recording of a step.
-func (s *Session) addGradients() {
-	k, e := s.kernels[0], s.workers[0].exec
-	for i, g := range s.grads {
+func (s *Session) addGradients(p *program) {
+	k, e := s.kernels[0], p.execs[0]
+	for i, g := range p.grads {
 		sum := s.Into.Part(i)
 		rows, err := e.Value(g.rows)
 		if err != nil { // not for the plan's own roots

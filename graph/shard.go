@@ -13,6 +13,7 @@ import (
 // shard is a part of a batch, which one thread computes at a time.
 type shard struct {
 	batch  batch
+	prog   *program // what computes it
 	weight [1]float32
 	roots  []kernel.Tensor // the values of the session's roots, in their order
 	own    []kernel.Tensor // memory for them where another shard uses the executor next
@@ -21,7 +22,8 @@ type shard struct {
 
 // worker is what one thread of a Session works with.
 type worker struct {
-	exec   *exec.Exec
+	thread int
+	arena  exec.Arena // of the programs of padded batches
 	feeder feeder
 	do     func() // takes shards until none is left, and tells the session
 }
@@ -36,6 +38,22 @@ const (
 	shardCuts   = 4       // shards a thread, at most
 	shardValues = 1 << 22 // elements of gradients, at most
 )
+
+// choose gives every shard of a batch the program that computes it, up to date; need is the largest capacity that one
+// needs.
+func (s *Session) choose(need Capacity) error {
+	if s.padded() { // whose shards have theirs
+		return s.ready()
+	}
+	if err := s.prepare(need); err != nil {
+		return err
+	}
+	for _, sh := range s.shards {
+		sh.prog = s.now
+	}
+	s.pack(s.now)
+	return s.renew(s.now)
+}
 
 // cuts is the number of shards that a batch is cut into: the same for the same batch and number of threads.
 func (s *Session) cuts(seqs []*Sequence) int {
@@ -52,6 +70,9 @@ func (s *Session) cuts(seqs []*Sequence) int {
 
 // cut deals the sequences of a batch out to shards.
 func (s *Session) cut(seqs []*Sequence) [][]int {
+	if s.padded() {
+		return s.cutPadded(seqs)
+	}
 	return s.deal.spread(seqs, s.cuts(seqs), s.mode.top())
 }
 
@@ -69,16 +90,21 @@ func (s *Session) run(ctx context.Context, seqs []*Sequence, weight float32) err
 	for i, part := range parts {
 		sh := s.shards[i]
 		sh.weight[0] = weight
+		if s.padded() {
+			var err error
+			if sh.prog, err = s.shaped(seqs, part); err != nil {
+				return err
+			}
+			sh.batch.shape = sh.prog.cap
+		}
 		if err := s.fill(&sh.batch, seqs, part); err != nil {
 			return err
 		}
-		need = need.most(sh.batch.need())
+		if !s.padded() {
+			need = need.most(sh.batch.need())
+		}
 	}
-	if err := s.prepare(need); err != nil {
-		return err
-	}
-	s.pack()
-	if err := s.renew(); err != nil {
+	if err := s.choose(need); err != nil {
 		return err
 	}
 	s.ctx = ctx
@@ -120,14 +146,15 @@ func (s *Session) compute(w *worker, sh *shard, keep bool) error {
 	if err := s.feed(w, sh); err != nil {
 		return err
 	}
-	if err := w.exec.Run(s.ctx); err != nil {
+	e, roots := sh.prog.execs[w.thread], sh.prog.roots
+	if err := e.Run(s.ctx); err != nil {
 		return err
 	}
-	for len(sh.roots) < len(s.roots) {
+	for len(sh.roots) < len(roots) {
 		sh.roots, sh.own = append(sh.roots, kernel.Tensor{}), append(sh.own, kernel.Tensor{})
 	}
-	for i, n := range s.roots {
-		t, err := w.exec.Value(n)
+	for i, n := range roots {
+		t, err := e.Value(n)
 		if err != nil {
 			return err
 		}
@@ -153,14 +180,20 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 	b.reset(e)
 	for _, k := range part {
 		var err error
-		if s.mode.top() {
+		switch {
+		case s.mode.top():
 			err = b.addFeatures(k, seqs[k], HiddenSize(e))
-		} else {
+		case s.padded():
+			err = b.addPadded(k, seqs[k], s.mode == probe)
+		default:
 			err = b.add(e, k, seqs[k])
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if s.padded() {
+		return nil
 	}
 	if s.rounded() {
 		b.pad(e, s.mode.top())
@@ -173,15 +206,19 @@ func (s *Session) fill(b *batch, seqs []*Sequence, part []int) error {
 
 // feed gives a worker's executor a shard of the batch.
 func (s *Session) feed(w *worker, sh *shard) error {
-	b, n := &sh.batch, s.net
+	b, n := &sh.batch, sh.prog.net
 	f := &w.feeder
-	*f = feeder{exec: w.exec, plan: s.plan}
+	*f = feeder{exec: sh.prog.execs[w.thread], plan: sh.prog.plan}
 	f.ints(n.Targets, b.targets)
 	f.feed(n.Weight, kernel.Tensor{Shape: f.shape(1), F32: sh.weight[:]})
 	if s.mode.top() {
 		h := HiddenSize(s.params.Model.Encoder)
 		f.feed(n.Features, kernel.Tensor{Shape: f.shape(len(b.rows), h), F32: b.features})
 		return f.err
+	}
+	f.ints(n.Rows, b.rows)
+	if s.padded() {
+		return s.feedPadded(f, sh)
 	}
 	for i, x := range n.Index {
 		f.ints(x, b.index[i])
@@ -200,7 +237,6 @@ func (s *Session) feed(w *worker, sh *shard) error {
 		f.ints(x, b.positions[rows])
 	}
 	f.ints(n.Bounds, b.bounds)
-	f.ints(n.Rows, b.rows)
 	f.ints(n.Firsts, b.firsts)
 	return f.err
 }

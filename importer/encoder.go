@@ -7,7 +7,8 @@ import (
 )
 
 // Encoder is a recognised network in few operations on packed tokens: [T, width] matrices of the real tokens of a
-// batch, where only attention knows of sequences. Ops stand in the order of execution.
+// batch, where only attention knows of sequences. Ops stand in the order of execution. One that is not recognised is
+// Padded.
 type Encoder struct {
 	Ops       []Op
 	Weights   []*Weight   // in the order of first use
@@ -27,6 +28,9 @@ type Encoder struct {
 	Hidden []Value // the embeddings' output, then each layer's: Hugging Face's hidden_states
 	Last   Value   // the last hidden state: the last layer's output, normalised where the encoder does that; None without layers
 	Layers []Layer
+
+	// Padded is what an encoder that runs node by node has in place of the operations and all that refers to them.
+	Padded *Padded
 }
 
 // Value is the result of an Op: its index in Encoder.Ops. None stands for a missing operand.

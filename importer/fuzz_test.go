@@ -31,6 +31,7 @@ func tinyRelative(tb testing.TB) *onnx.Model {
 
 // use imports a model and uses what comes of it: there is no panic, and what there is holds together.
 func use(t *testing.T, m *onnx.Model) {
+	usePadded(t, m)
 	e, err := importer.EncoderOf(m)
 	if err != nil {
 		return
@@ -89,6 +90,41 @@ func use(t *testing.T, m *onnx.Model) {
 				t.Errorf("index %d gives %d rows for %d tokens", i, len(rows), n)
 			}
 		}
+	}
+}
+
+// usePadded is use of a model that is taken node by node.
+func usePadded(t *testing.T, m *onnx.Model) {
+	e, err := importer.PaddedOf(m, importer.Config{HiddenSize: 24})
+	if err != nil {
+		return
+	}
+	p := e.Padded
+	if p.Hidden == "" || p.Width <= 0 {
+		t.Errorf("the hidden state %q has %d columns", p.Hidden, p.Width)
+	}
+	sizes := map[string][2]int{}
+	for _, x := range p.Maps {
+		s, known := sizes[x.Module]
+		if now := [2]int{x.In, x.Out}; x.Module == "" || x.Product == "" || x.Input == "" || known && s != now {
+			t.Errorf("a map %+v, before of %v", x, s)
+		}
+		sizes[x.Module] = [2]int{x.In, x.Out}
+	}
+	for _, end := range p.Ends {
+		if end.Value == "" {
+			t.Error("an end without a value")
+		}
+	}
+	before := len(e.Weights)
+	for _, n := range []int{1, 2, 6} {
+		prog, err := p.Program(n, 3)
+		if err == nil && len(prog.Outputs) != 1 {
+			t.Errorf("a program of %d outputs", len(prog.Outputs))
+		}
+	}
+	if len(e.Weights) != before {
+		t.Errorf("%d weights, before %d", len(e.Weights), before)
 	}
 }
 
@@ -152,13 +188,19 @@ func FuzzMutants(f *testing.F) {
 		base[uint8(4+i)] = own(f, name+"/model.opset17.onnx")
 	}
 	base[8] = tinyRelative(f)
+	twisted, err := random.Twisted(1, random.Config{VocabSize: 6, HiddenSize: 4, NumHiddenLayers: 1, NumAttentionHeads: 2,
+		IntermediateSize: 3, MaxPositionEmbeddings: 8}, random.Twist{Distances: true, Temperature: true, Scaled: true, Gate: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	base[9] = clone(f, twisted)
 	for i := range base {
 		for seed := range uint64(8) {
 			f.Add(i, seed, uint8(1+seed))
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint8, seed uint64, changes uint8) {
-		m := clone(t, base[which%9])
+		m := clone(t, base[which%10])
 		x := mutator{rand.New(rand.NewPCG(seed, 0)), m}
 		for range changes % 12 {
 			x.mutate()

@@ -31,6 +31,7 @@ type graph struct {
 
 	expander *expander // what the nodes were made by
 	parts    *parts
+	whole    bool // parts of weights are computed: every parameter is an initialiser
 }
 
 // newGraph is linked, in one precision.
@@ -42,8 +43,19 @@ func newGraph(m *onnx.Model) (*graph, error) {
 	return g, g.mixed()
 }
 
-// linked expands, decodes and links the graph of a model.
-func linked(m *onnx.Model) (*graph, error) {
+// unlinked is why a graph cannot be taken in any way, recognised or node by node.
+type unlinked struct{ error }
+
+// Unwrap implements errors' convention.
+func (e unlinked) Unwrap() error { return e.error }
+
+// linked expands, decodes and links the graph of a model. Its errors are unlinked.
+func linked(m *onnx.Model) (g *graph, err error) {
+	defer func() {
+		if err != nil {
+			g, err = nil, unlinked{err}
+		}
+	}()
 	x, err := expand(m)
 	if err != nil {
 		return nil, err

@@ -44,19 +44,48 @@ type Config struct {
 func FileNames() []string { return []string{"model.onnx", "onnx/model.onnx"} }
 
 // Open imports a model: a folder with model.onnx or onnx/model.onnx and perhaps a config.json, or an ONNX file, with or
-// without one beside it (or above it, in Hugging Face's DIR/onnx/NAME.onnx).
+// without one beside it (or above it, in Hugging Face's DIR/onnx/NAME.onnx). Where its layers are not recognised, it is
+// taken node by node.
 func Open(path string) (*Model, error) {
 	m, err := Map(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Recognise(); err != nil {
+	if err := m.Import(); err != nil {
 		return nil, errors.Join(err, m.File.Close())
 	}
 	return m, nil
 }
 
-// Recognise finds the encoder in the file.
+// Import finds the encoder in the file by its blocks, or takes it node by node where its layers are not recognised. The
+// error is why neither is possible.
+func (m *Model) Import() error {
+	reason := m.Recognise()
+	if reason == nil && len(m.Hidden) > 0 {
+		return nil
+	}
+	if errors.As(reason, new(unlinked)) {
+		return reason
+	}
+	recognised := m.Encoder
+	e, err := paddedOf(m.File.Model, m.Config)
+	switch {
+	case err == nil:
+		m.Encoder = e
+		if m.Padded.Reason = reason; reason == nil {
+			m.Padded.Reason = errors.New("the encoder's layers were not recognised")
+		}
+	case reason == nil:
+		m.Encoder = recognised
+	case strings.Contains(reason.Error(), err.Error()):
+		return reason
+	default:
+		return fmt.Errorf("%w; node by node: %w", reason, err)
+	}
+	return nil
+}
+
+// Recognise finds the encoder in the file by its blocks.
 func (m *Model) Recognise() (err error) {
 	if m.Encoder, err = encoderOf(m.File.Model); err != nil {
 		return fmt.Errorf("importing %s: %w", m.Path, err)
@@ -79,7 +108,7 @@ func encoderOf(m *onnx.Model) (*Encoder, error) {
 	return e, nil
 }
 
-// Map is Open without recognition: the file is decoded, the configuration read, and Encoder nil.
+// Map is Open without Import: the file is decoded, the configuration read, and Encoder nil.
 func Map(path string) (*Model, error) {
 	st, err := os.Stat(path)
 	if err != nil {

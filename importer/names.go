@@ -56,17 +56,20 @@ func parameterName(own string, n *onnx.Node, kind string) string {
 	return ""
 }
 
-// linearNames lists what the weight of a linear map may be called in Hugging Face's model, the most trustworthy first:
-// its own name, its bias's module and the node's scope. A bias with more users than the weight does not tell: exporters
-// keep one of several that are equal.
-func (r *recogniser) linearNames(w, bias *onnx.Tensor, n *onnx.Node) []string {
-	if !anonymous(w.Name) {
-		return []string{w.Name}
+// linearNames lists what the weight of a linear map, nil for one that is computed, may be called in Hugging Face's model,
+// the most trustworthy first: its own name, its bias's module and the node's scope. A bias with more users than the weight
+// does not tell: exporters keep one of several that are equal.
+func (g *graph) linearNames(w, bias *onnx.Tensor, n *onnx.Node) []string {
+	own, most := "", 1
+	if w != nil {
+		own, most = w.Name, len(g.users[w.Name])
+	}
+	if w != nil && !anonymous(own) {
+		return []string{own}
 	}
 	var names []string
-	users := func(t *onnx.Tensor) int { return len(r.s.g.users[t.Name]) }
-	if bias != nil && !anonymous(bias.Name) && users(bias) <= users(w) {
+	if bias != nil && !anonymous(bias.Name) && len(g.users[bias.Name]) <= most {
 		names = append(names, module(bias.Name)+".weight")
 	}
-	return append(names, parameterName(w.Name, n, "weight"))
+	return append(names, parameterName(own, n, "weight"))
 }

@@ -19,7 +19,7 @@ type parts struct {
 // part follows a weight through a Slice of one range along one axis, such as the queries' columns of a fused matrix. Its
 // elements are copied when somebody asks for them.
 func (s *spec) part(n *onnx.Node, v *specValue) *specValue {
-	if v.param == nil || v.param.trans || len(v.Shape) == 0 || len(v.Shape) > 2 || len(n.Inputs) < 4 {
+	if s.g.whole || v.param == nil || v.param.trans || len(v.Shape) == 0 || len(v.Shape) > 2 || len(n.Inputs) < 4 {
 		return nil
 	}
 	var at [4]int64 // from, to, axis, step

@@ -13,19 +13,13 @@ func (g *graph) mixed() error {
 	if !g.hasOtherFloats() {
 		return nil
 	}
-	p := probes[0]
-	s, err := (&spec{g: g, batch: p.batch, seq: p.seq, values: map[string]*specValue{}, exact: true}).run(nil)
+	s, types, err := g.precisions()
 	if err != nil {
 		return err
 	}
-	g.types = map[string]onnx.DataType{}
+	g.types = types
 	casts := map[*onnx.Node]bool{}
 	for _, n := range g.nodes {
-		for _, out := range n.Outputs {
-			if v := s.value(out); out != "" && v != nil && isFloat(v.Type) && v.Type != onnx.Float {
-				g.types[out] = v.Type
-			}
-		}
 		if n.OpType != "Cast" || n.Domain != "" {
 			continue
 		}
@@ -44,6 +38,24 @@ func (g *graph) mixed() error {
 		}
 	}
 	return nil
+}
+
+// precisions specialises the graph in the file's types, and lists those of the floating-point values that are not float32.
+func (g *graph) precisions() (*spec, map[string]onnx.DataType, error) {
+	p := probes[0]
+	s, err := (&spec{g: g, batch: p.batch, seq: p.seq, values: map[string]*specValue{}, exact: true}).run(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	types := map[string]onnx.DataType{}
+	for _, n := range g.nodes {
+		for _, out := range n.Outputs {
+			if v := s.value(out); out != "" && v != nil && isFloat(v.Type) && v.Type != onnx.Float {
+				types[out] = v.Type
+			}
+		}
+	}
+	return s, types, nil
 }
 
 // hasOtherFloats tells whether the file has weights, constants or casts of floating-point types beside float32.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
@@ -16,7 +17,7 @@ type Nodewise struct {
 
 	g       *graph
 	weights map[*onnx.Tensor]*Weight
-	taken   map[string]bool
+	taken   map[string]*Weight // by name
 }
 
 // Program is a network for inputs of fixed shapes. Shapes, and what depends on shapes and constants alone, are
@@ -64,7 +65,8 @@ func NewNodewise(m *onnx.Model) (*Nodewise, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Nodewise{g: g, weights: map[*onnx.Tensor]*Weight{}, taken: map[string]bool{}}, nil
+	g.whole = true
+	return &Nodewise{g: g, weights: map[*onnx.Tensor]*Weight{}, taken: map[string]*Weight{}}, nil
 }
 
 // Program specialises the network for inputs of the types and shapes of arrays, whose elements do not matter, and for
@@ -187,31 +189,50 @@ func (n *Nodewise) operand(s *spec, name string, user *onnx.Node) (Operand, erro
 }
 
 // weight is the parameter of an initialiser, under a name that no other has: its own, that of its first user's module,
-// or the file's.
+// or the file's. Where another weight has the name and equal elements, it is that one: exporters may write a matrix once
+// for each layer that shares it.
 func (n *Nodewise) weight(t *onnx.Tensor, user *onnx.Node) (*Weight, error) {
 	if w := n.weights[t]; w != nil {
 		return w, nil
 	}
-	w := &Weight{Tensor: t, Name: t.Name}
-	if user != nil {
-		kind := "weight"
-		if user.OpType == "Add" {
-			kind = "bias"
+	w := &Weight{Tensor: t, numbers: sync.OnceValues(t.Float32s)}
+	for _, name := range append(n.names(t, user), t.Name) {
+		other := n.taken[name]
+		if other != nil && sameTensor(other.Tensor, t) {
+			other.Copies = append(other.Copies, t)
+			n.weights[t] = other
+			return other, nil
 		}
-		if name := parameterName(t.Name, user, kind); name != "" && !n.taken[name] && (n.g.inits[name] == nil || n.g.inits[name] == t) {
+		if name != "" && other == nil && (n.g.inits[name] == nil || n.g.inits[name] == t) {
 			w.Name = name
+			break
 		}
 	}
-	if n.taken[w.Name] {
-		return nil, fmt.Errorf("two weights would be called %q", w.Name)
+	if w.Name == "" {
+		return nil, fmt.Errorf("two weights would be called %q", t.Name)
 	}
-	n.taken[w.Name] = true
+	n.taken[w.Name] = w
 	for _, d := range t.Dims {
 		w.Shape = append(w.Shape, int(d))
 	}
 	n.weights[t] = w
 	n.Weights = append(n.Weights, w)
 	return w, nil
+}
+
+// names lists what a weight may be called by its first user, the most trustworthy first.
+func (n *Nodewise) names(t *onnx.Tensor, user *onnx.Node) []string {
+	if user == nil {
+		return nil
+	}
+	if _, ok := mapping(user); ok && len(t.Dims) == 2 {
+		return n.g.linearNames(t, n.g.biasOf(user), user)
+	}
+	kind := "weight"
+	if user.OpType == "Add" {
+		kind = "bias"
+	}
+	return []string{parameterName(t.Name, user, kind)}
 }
 
 // Host computes the elements of the operands of source Host from those of the integer inputs.
@@ -238,6 +259,22 @@ func (p *Program) Host(inputs map[string]*fold.Array) (map[string]*fold.Array, e
 		}
 	}
 	return memo, nil
+}
+
+// Bound returns an error where the steps compute more than limit numbers in all.
+func (p *Program) Bound(limit int) error {
+	total := 0
+	for _, s := range p.Steps {
+		for _, o := range s.Out {
+			if o.Source == Absent {
+				continue
+			}
+			if total += o.Array.Size(); total > limit {
+				return s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", limit)
+			}
+		}
+	}
+	return nil
 }
 
 // Fold applies a step's operator to arrays, some of whose elements may not be known.

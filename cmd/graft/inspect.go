@@ -28,7 +28,7 @@ that take adapters and what each method would add there. A model that graft refu
 tells; why it is refused is the error.
 
 --check runs random batches here and in onnxruntime, several lengths with padding, and prints the largest difference of
-each output and layer. What graft recognises runs fused, on packed tokens; what it refuses runs node by node, on padded
+each output and layer. What graft recognises runs fused, on packed tokens; what it does not runs node by node, on padded
 batches, if its operators are among those of docs/operators.md. The exit status is 0 where no difference is larger than
 1e-4 of the largest number (1e-2 for a file that computes in half precision). A quantised file is held against what it
 stands for, without rounded activations, which training computes with; how far the file itself drifts from that is printed
@@ -140,7 +140,12 @@ func printInspection(out io.Writer, r *app.Inspection, places bool) error {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
 	row("file", "%s", r.Path)
-	if r.Refused == "" {
+	switch {
+	case r.Refused != "":
+	case r.NodeByNode:
+		row("architecture", "%s, hidden %d, vocabulary %d, %.1f M parameters", or(r.ModelType, "unknown"), r.HiddenSize, r.Vocabulary,
+			float64(r.Parameters)/1e6)
+	default:
 		row("architecture", "%s, %d layers, hidden %d, %d heads, vocabulary %d, %.1f M parameters", or(r.ModelType, "unknown"), r.Layers,
 			r.HiddenSize, r.Heads, r.Vocabulary, float64(r.Parameters)/1e6)
 	}
@@ -152,10 +157,12 @@ func printInspection(out io.Writer, r *app.Inspection, places bool) error {
 	if len(r.Unsupported) > 0 {
 		row("  unsupported", "%s", counts(r.Unsupported))
 	}
-	if r.NodeByNode {
-		row("  not recognised", "runs node by node (forward and gradients; not trainable yet)")
-	}
-	if r.Refused == "" {
+	switch {
+	case r.NodeByNode && r.Refused != "":
+		row("  not recognised", "runs node by node, with --check alone")
+	case r.NodeByNode:
+		row("  not recognised", "runs node by node, on padded batches: %s", strings.ReplaceAll(r.Unrecognised, "\n", "; "))
+	case r.Refused == "":
 		row("  fused", "%s", counts(r.Fused))
 		row("recognised", "%s", counts(r.Blocks))
 	}

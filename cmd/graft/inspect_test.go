@@ -151,20 +151,43 @@ func TestInspectSaysWhatRunsNodeByNode(t *testing.T) {
 	}
 	defer f.Close()
 	g := f.Graph
-	g.Nodes = append(g.Nodes, &onnx.Node{OpType: "Sin", Inputs: []string{g.Outputs[0].Name}, Outputs: []string{"sine"}})
-	g.Outputs = []*onnx.ValueInfo{{Name: "sine", Type: g.Outputs[0].Type}}
-	b := encoded(t, f.Model)
+	hidden := g.Outputs[0].Name
 	path := filepath.Join(model, "onnx", "model.onnx")
-	write(t, path, string(b))
+	add := func(op, out string) {
+		g.Nodes = append(g.Nodes, &onnx.Node{OpType: op, Inputs: []string{g.Outputs[0].Name}, Outputs: []string{out}})
+		g.Outputs = []*onnx.ValueInfo{{Name: out, Type: g.Outputs[0].Type}}
+		write(t, path, string(encoded(t, f.Model)))
+	}
+	add("Sin", "sine")
 	if err := os.Remove(filepath.Join(model, "model.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	out, err := graft("inspect", path)
-	if err == nil || !strings.Contains(err.Error(), "Sin") || !strings.Contains(out, "runs node by node (forward and gradients; not trainable yet)") ||
-		!strings.Contains(out, ", Sin 1,") {
+	out := must(t, "inspect", path)
+	for _, want := range []string{"bert, hidden 32", "runs node by node, on padded batches", ", Sin 1", "sine", "lora, rank 8, query and value", "pfeiffer"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if _, err := graft("inspect", "--svg", "-", path); err == nil || !strings.Contains(err.Error(), "no blocks to draw") {
+		t.Errorf("drawing it: %v", err)
+	}
+	if _, err := graft("bench", "--model", model, "--methods", "forward"); err == nil || !strings.Contains(err.Error(), "only encoders whose layers are recognised") {
+		t.Errorf("measuring it: %v", err)
+	}
+
+	// Without a hidden state among its outputs, or below them, there is nothing to train.
+	g.Nodes, g.Outputs[0] = g.Nodes[:len(g.Nodes)-1], &onnx.ValueInfo{Name: hidden, Type: g.Outputs[0].Type}
+	if err := os.Remove(filepath.Join(model, "config.json")); err != nil {
+		t.Fatal(err)
+	}
+	add("Sin", "logits")
+	out, err = graft("inspect", path)
+	if err == nil || !strings.Contains(err.Error(), "Sin") || !strings.Contains(err.Error(), "no output is a hidden state") ||
+		!strings.Contains(out, "runs node by node, with --check alone") {
 		t.Errorf("error %v and\n%s", err, out)
 	}
-	if out, err := graft("train", "--model", model, "--train", path, "--dev", path, "--out", t.TempDir()); err == nil || !strings.Contains(err.Error(), "Sin") {
+	if out, err := graft("train", "--model", model, "--train", path, "--dev", path, "--out", t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "no output is a hidden state") {
 		t.Errorf("training it: %v, %s", err, out)
 	}
 }

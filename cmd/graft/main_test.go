@@ -103,10 +103,33 @@ func TestTheWholeChain(t *testing.T) {
 		t.Skip(err)
 	}
 	model, file := folder(t)
+	wholeChain(t, model, file, "bert, 2 layers, hidden 32", "Attention 2")
+}
+
+// The same chain for an encoder that is not recognised.
+func TestTheWholeChainNodeByNode(t *testing.T) {
+	if err := ort.Load(); err != nil {
+		t.Skip(err)
+	}
+	model, file := folder(t)
+	m, err := random.Twisted(3, random.Config{VocabSize: 65, NumHiddenLayers: 2, Spread: 0.4, Opset: 17},
+		random.Twist{Distances: true, Temperature: true, Scaled: true, Gate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(model, "model.onnx"), string(encoded(t, m)))
+	wholeChain(t, model, file, "bert, hidden 32", "runs node by node")
+}
+
+// wholeChain runs the chain on a model that inspect describes in some words.
+func wholeChain(t *testing.T, model string, file func(lang, split string) string, described ...string) {
 	dir := t.TempDir()
 	primed, served := filepath.Join(dir, "primed"), filepath.Join(dir, "served")
-	if out := must(t, "inspect", model); !strings.Contains(out, "bert, 2 layers, hidden 32") || !strings.Contains(out, "Attention 2") {
-		t.Errorf("inspect prints %s", out)
+	out := must(t, "inspect", model)
+	for _, what := range described {
+		if !strings.Contains(out, what) {
+			t.Errorf("inspect prints %s", out)
+		}
 	}
 	before, err := os.ReadFile(filepath.Join(model, "model.onnx"))
 	if err != nil {
@@ -125,7 +148,7 @@ func TestTheWholeChain(t *testing.T) {
 	}
 	rounded := filepath.Join(dir, "bf16")
 	must(t, append([]string{"train", "--model", primed, "--out", rounded, "--method", "lora", "--rank", "2", "--precision", "bf16"}, train...)...)
-	out := must(t, "eval", "--model", primed, "--delta", rounded, "--test", file("cc", "test"), "--precision", "bf16", "--json", "-q")
+	out = must(t, "eval", "--model", primed, "--delta", rounded, "--test", file("cc", "test"), "--precision", "bf16", "--json", "-q")
 	var lower struct {
 		Graph  struct{ Micro struct{ F1 float64 } }
 		Record struct{ Precision string }

@@ -228,6 +228,9 @@ func tolerance(e encoder) float64 {
 func sentences(m *importer.Model) ([]*graph.Sequence, *ort.Batch) {
 	r := rand.New(rand.NewPCG(1, 2))
 	vocab := 500
+	if m.Padded != nil && m.Config.VocabSize > 0 {
+		vocab = m.Config.VocabSize
+	}
 	for _, o := range m.Ops {
 		if e, ok := o.(*importer.Embedding); ok {
 			vocab = e.Tables[0].Shape[0]
@@ -249,7 +252,6 @@ func sentences(m *importer.Model) ([]*graph.Sequence, *ort.Batch) {
 // Law 2: without a delta the slotted graph is the base, bit for bit.
 func TestSlottedGraphIsTheBase(t *testing.T) {
 	needRuntime(t)
-	ctx := context.Background()
 	for _, enc := range made(t) {
 		t.Run(enc.name, func(t *testing.T) {
 			m, err := importer.Open(enc.path)
@@ -257,49 +259,64 @@ func TestSlottedGraphIsTheBase(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Close()
-			slotted, err := export.NewSlotted(m, graph.Places(m.Encoder), export.SlotOptions{Activations: kernel.Activations()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var outputs []string
-			for _, o := range m.File.Graph.Outputs {
-				outputs = append(outputs, o.Name)
-			}
-			base, err := ort.OpenFile(enc.path, m.File.Model, ort.Options{Threads: 1, Outputs: outputs})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer base.Close()
-			s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: outputs})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			_, batch := sentences(m)
-			want, err := base.Run(ctx, batch, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := s.Run(ctx, batch, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, o := range outputs {
-				worst := 0.0
-				for i, v := range want[o].Data {
-					worst = math.Max(worst, math.Abs(float64(v-got[o].Data[i])))
-				}
-				if worst > 0 || len(want[o].Data) == 0 {
-					t.Errorf("output %q differs by %.2g", o, worst)
-				}
-			}
-			b, err := slotted.Model.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if st, _ := os.Stat(enc.path); strings.Contains(enc.name, "e5-mini") && int64(len(b)) > st.Size()/20 {
-				t.Errorf("the slotted graph takes %d bytes beside a base of %d", len(b), st.Size())
-			}
+			slottedIsTheBase(t, enc, m)
 		})
+	}
+}
+
+// slottedIsTheBase holds the slotted graph of a model without a delta to the model.
+func slottedIsTheBase(t *testing.T, enc encoder, m *importer.Model) {
+	ctx := context.Background()
+	slotted, err := export.NewSlotted(m, graph.Places(m.Encoder), export.SlotOptions{Activations: kernel.Activations()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outputs []string
+	for _, o := range m.File.Graph.Outputs {
+		outputs = append(outputs, o.Name)
+	}
+	base, err := ort.OpenFile(enc.path, m.File.Model, ort.Options{Threads: 1, Outputs: outputs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.Close()
+	s, err := ort.Open(slotted.Model, ort.Options{Threads: 1, Folder: slotted.Folder, Outputs: outputs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, batch := sentences(m)
+	want, err := base.Run(ctx, batch, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Run(ctx, batch, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range outputs {
+		worst := 0.0
+		for i, v := range want[o].Data {
+			worst = math.Max(worst, math.Abs(float64(v-got[o].Data[i])))
+		}
+		// A fused operator and what it is written out in round differently, some dozen times on the way.
+		// Of half precision onnxruntime chooses by the nodes around which steps it computes in float32.
+		bound := 0.0
+		if slotted.Expanded > 0 {
+			bound = 1e-5
+		}
+		if strings.Contains(enc.name, "fp16") {
+			bound = tolerance(enc)
+		}
+		if worst > bound || len(want[o].Data) == 0 {
+			t.Errorf("output %q differs by %.2g", o, worst)
+		}
+	}
+	b, err := slotted.Model.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := os.Stat(enc.path); strings.Contains(enc.name, "e5-mini") && int64(len(b)) > st.Size()/20 {
+		t.Errorf("the slotted graph takes %d bytes beside a base of %d", len(b), st.Size())
 	}
 }

@@ -20,6 +20,7 @@ type Exec struct {
 	plan     *Plan
 	kernels  kernel.Kernels
 	arena    []float32
+	shared   *Arena          // whose memory arena is, until it grows; nil on a device
 	values   []kernel.Tensor // by slot; Shape is the live shape
 	capacity []tensor.Shape  // by slot, of leaves
 	fed      []bool          // by slot, of leaves
@@ -30,9 +31,16 @@ type Exec struct {
 	then     func()           // what follows the steps
 }
 
+// Arena is memory of the host that several Execs share which do not run at the same time: the values of one are lost when
+// the next runs. It is as large as the largest of them needs.
+type Arena struct{ memory []float32 }
+
 // New returns an Exec of the plan that computes on k, with an arena of Plan.ArenaBytes. On a kernel.Memory that is too
 // small it is an error, and one that is no longer needed gives its memory back by Release.
-func (p *Plan) New(k kernel.Kernels) (*Exec, error) {
+func (p *Plan) New(k kernel.Kernels) (*Exec, error) { return p.NewIn(&Arena{}, k) }
+
+// NewIn is New for an Exec whose values lie in an arena that others share. On a kernel.Memory it has one of its own.
+func (p *Plan) NewIn(a *Arena, k kernel.Kernels) (*Exec, error) {
 	e := &Exec{
 		plan: p, kernels: k, stale: true,
 		values: make([]kernel.Tensor, len(p.slots)), capacity: make([]tensor.Shape, len(p.slots)), fed: make([]bool, len(p.slots)),
@@ -56,7 +64,10 @@ func (p *Plan) New(k kernel.Kernels) (*Exec, error) {
 	}
 	m, ok := k.(kernel.Memory)
 	if !ok {
-		e.arena = aligned(p.arena)
+		if len(a.memory) < p.arena {
+			a.memory = aligned(p.arena)
+		}
+		e.arena, e.shared = a.memory, a
 		return e, nil
 	}
 	var err error
@@ -151,6 +162,9 @@ func fits(n *G.Node, shape []int, capacity tensor.Shape) (size int, err error) {
 // context's error; the values are then undefined. On a kernel.Memory it asks for the computation and returns; on a
 // kernel.Recorder it does so at once, by a recording that is kept for each set of live shapes.
 func (e *Exec) Run(ctx context.Context) error {
+	if e.shared != nil && len(e.arena) != len(e.shared.memory) { // which another has made larger
+		e.arena, e.stale = e.shared.memory, true
+	}
 	if e.stale {
 		if err := e.infer(); err != nil {
 			return err

@@ -346,3 +346,51 @@ func TestPacksNameTheMatricesOfProducts(t *testing.T) {
 		t.Errorf("w is used plain and transposed, got %v", p.Packs())
 	}
 }
+
+// Plans of different sizes take turns in one arena, which grows to the largest of them, with the results of arenas of their
+// own.
+func TestExecsTakeTurnsInOneArena(t *testing.T) {
+	n := build(t)
+	large, err := exec.NewPlan(n.roots()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := exec.NewPlan(n.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := n.values(rows, 0, 3, 4, 12)
+	var own, shared []*exec.Exec
+	var a exec.Arena
+	for _, p := range []*exec.Plan{small, large} {
+		x, err := p.New(portable.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := p.NewIn(&a, portable.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, shared = append(own, x), append(shared, y)
+	}
+	for _, e := range append(own, shared...) {
+		for l, x := range v {
+			if _, err := e.Value(l); err == nil {
+				if err := e.Feed(l, x); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for _, i := range []int{0, 1, 0, 1} {
+		run(t, own[i])
+		run(t, shared[i])
+		roots := [][]*G.Node{{n.out}, n.roots()}[i]
+		if !equal(copyOf(t, shared[i], roots...), copyOf(t, own[i], roots...)) {
+			t.Errorf("plan %d gives other results in a shared arena", i)
+		}
+	}
+	if s, l := shared[0].ArenaBytes(), shared[1].ArenaBytes(); s != l || l != own[1].ArenaBytes() || own[0].ArenaBytes() >= l {
+		t.Errorf("the arenas take %d and %d bytes, %d and %d alone", s, l, own[0].ArenaBytes(), own[1].ArenaBytes())
+	}
+}

@@ -5,6 +5,7 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -33,9 +34,15 @@ type Leaf struct {
 	Constant bool
 }
 
-// Build adds the nodes of a program to a graph. weight gives a parameter's leaf, of the shape that the file has.
-func Build(g *G.ExprGraph, p *importer.Program, weight func(*importer.Weight) (*G.Node, error)) (*Network, error) {
-	b := &builder{Network: &Network{values: map[string]*value{}}, g: g, weight: weight}
+// Tap puts something in the place of a value that a step makes, such as the value with an adapter's part added: y are the
+// value's elements in one dimension, as are those of what it returns. value gives the elements of any value that was made
+// before, by its name in the file.
+type Tap func(y *G.Node, value func(name string) (*G.Node, error)) (*G.Node, error)
+
+// Build adds the nodes of a program to a graph. weight gives a parameter's leaf, of the shape that the file has; taps, by
+// the names of values, may be nil.
+func Build(g *G.ExprGraph, p *importer.Program, weight func(*importer.Weight) (*G.Node, error), taps map[string]Tap) (*Network, error) {
+	b := &builder{Network: &Network{values: map[string]*value{}}, g: g, weight: weight, taps: taps, indices: map[uint64][]known{}}
 	for _, in := range p.Inputs {
 		if err := checkShape(in.Array); err != nil {
 			return nil, fmt.Errorf("input %q: %w", in.Name, err)
@@ -79,7 +86,10 @@ type builder struct {
 	*Network
 	g      *G.ExprGraph
 	weight func(*importer.Weight) (*G.Node, error)
+	taps   map[string]Tap
 	leaves int
+
+	indices map[uint64][]known // leaves of known indices, by their hash
 }
 
 // rule makes the outputs of a step of its inputs. What it does not make stays nil.
@@ -103,11 +113,36 @@ func (b *builder) step(s importer.Step) error {
 		return err
 	}
 	for i, v := range out {
-		if v != nil {
-			b.values[s.Out[i].Name] = v
+		if v == nil {
+			continue
 		}
+		if tap := b.taps[s.Out[i].Name]; tap != nil && v.node != nil {
+			if v.node, err = tap(v.node, b.named(s)); err != nil {
+				return err
+			}
+		}
+		b.values[s.Out[i].Name] = v
 	}
 	return nil
+}
+
+// named gives the elements of values: of what a step reads, and of what steps have made.
+func (b *builder) named(s importer.Step) func(name string) (*G.Node, error) {
+	return func(name string) (*G.Node, error) {
+		v := b.values[name]
+		for _, o := range s.In {
+			if v == nil && o.Source != importer.Absent && o.Name == name {
+				var err error
+				if v, err = b.value(o); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if v == nil {
+			return nil, fmt.Errorf("nothing makes %q", name)
+		}
+		return b.elements(v)
+	}
 }
 
 // maxElements bounds a value: a graph that asks for more is refused before anything is allocated.
@@ -208,8 +243,25 @@ func (b *builder) constants(name string, x ...float32) *G.Node {
 	return n
 }
 
+// known is a leaf of known indices.
+type known struct {
+	node  *G.Node
+	index []int32
+}
+
+// index is a leaf of known indices: one for all that move the same way, as the layers of an encoder do.
 func (b *builder) index(name string, x []int32) *G.Node {
+	h := uint64(len(x))
+	for _, v := range x { // FNV-1a by words
+		h = (h ^ uint64(uint32(v))) * 1099511628211
+	}
+	for _, k := range b.indices[h] {
+		if slices.Equal(k.index, x) {
+			return k.node
+		}
+	}
 	n := b.leaf(name, tensor.Int32, len(x))
+	b.indices[h] = append(b.indices[h], known{n, x})
 	b.Leaves = append(b.Leaves, Leaf{n, func(map[string]*fold.Array) (kernel.Tensor, error) { return kernel.I32(x, len(x)), nil }, true})
 	return n
 }

@@ -278,6 +278,10 @@ func gathered(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 			}
 			return kernel.I32(all, len(all)), nil
 		}})
+	if data.weight != nil && x == data.weight { // whose gradient is that of the rows that were looked up
+		y, err := op.Embed(G.Nodes{x}, G.Nodes{index})
+		return []*G.Node{y}, err
+	}
 	y, err := op.Rows(x, index)
 	return []*G.Node{y}, err
 }

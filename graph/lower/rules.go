@@ -21,8 +21,9 @@ var rules = map[key]rule{
 	{"com.microsoft", "Gelu"}: activated(kernel.GELU), {"com.microsoft", "BiasGelu"}: activated(kernel.GELU),
 	{"com.microsoft", "FastGelu"}: activated(kernel.GELUTanh), {"com.microsoft", "QuickGelu"}: quickGelu,
 
-	{"", "Add"}: folded(op.Add), {"", "Sub"}: folded(subtracted), {"", "Mul"}: folded(op.Mul),
-	{"", "Div"}: ofFloats(combined(kernel.Div)), {"", "Pow"}: ofFloats(combined(kernel.Pow)),
+	{"", "Add"}: arithmetic("Add", folded(op.Add)), {"", "Sub"}: arithmetic("Sub", folded(subtracted)),
+	{"", "Mul"}: arithmetic("Mul", folded(op.Mul)), {"", "Div"}: arithmetic("Div", ofFloats(combined(kernel.Div))),
+	{"", "Pow"}: arithmetic("Pow", ofFloats(combined(kernel.Pow))),
 	{"", "Min"}: combined(kernel.Min), {"", "Max"}: combined(kernel.Max),
 	{"", "Equal"}: combined(kernel.Equal), {"", "Less"}: combined(kernel.Less), {"", "Greater"}: combined(kernel.Greater),
 	{"", "LessOrEqual"}: combined(kernel.LessOrEqual), {"", "GreaterOrEqual"}: combined(kernel.GreaterOrEqual),

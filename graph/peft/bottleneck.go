@@ -13,8 +13,8 @@ import (
 // up [H,Size], both with a bias. up starts at zero, so that the encoder starts unchanged.
 //
 // With At LayerOutput there is one in every layer (Pfeiffer et al. 2021; AdapterHub's seq_bn): the layer gives
-// LN(h + up(f(down(LN(h + r)))) + r) for a feed-forward output h with residual r. With At Top there is one after the
-// last layer.
+// LN(h + up(f(down(LN(h + r)))) + r) for a feed-forward output h with residual r; in an encoder that runs node by node it
+// gives z + up(f(down(z))) for what leaves the layer, z. With At Top there is one after the last layer.
 type Bottleneck struct {
 	Where      PlaceKind // LayerOutput or Top
 	Size       int

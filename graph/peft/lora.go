@@ -48,11 +48,11 @@ func (m LoRA) Check(places []Place) error {
 		}
 	}
 	if len(m.Targets) == 0 {
-		return fmt.Errorf("lora: no target module is named")
+		return fmt.Errorf("lora: no target module is named; there are %s", strings.Join(Projections(places), ", "))
 	}
 	for _, t := range m.Targets {
 		if !slices.ContainsFunc(places, func(p Place) bool { return p.Kind == Projection && named(p.Name, t) }) {
-			return fmt.Errorf("lora: no projection is called %q; there are %s", t, strings.Join(projections(places), ", "))
+			return fmt.Errorf("lora: no projection is called %q; there are %s", t, strings.Join(Projections(places), ", "))
 		}
 	}
 	return nil
@@ -61,15 +61,23 @@ func (m LoRA) Check(places []Place) error {
 // named tells whether a module's name is t or ends in it at a dot, as PEFT matches target_modules.
 func named(name, t string) bool { return name == t || strings.HasSuffix(name, "."+t) }
 
-// projections lists what the projections of the first layer are called below it, for messages.
-func projections(places []Place) []string {
-	var out []string
+// Projections lists what the projections of the first layer are called below it, for messages; where no name tells the
+// first layer, it lists all.
+func Projections(places []Place) []string {
+	var first, all []string
 	for _, p := range places {
-		if _, tail, ok := strings.Cut(p.Name, ".0."); ok && p.Kind == Projection {
-			out = append(out, tail)
+		if p.Kind != Projection {
+			continue
+		}
+		all = append(all, p.Name)
+		if _, tail, ok := strings.Cut(p.Name, ".0."); ok {
+			first = append(first, tail)
 		}
 	}
-	return out
+	if len(first) == 0 {
+		return all
+	}
+	return first
 }
 
 type lora struct {

@@ -23,10 +23,11 @@ type Place struct {
 type PlaceKind int
 
 const (
-	// Projection is a linear map inside a layer: x its input [T,In], y its output [T,Out].
+	// Projection is a linear map by a weight: x its input [T,In], y its output [T,Out].
 	Projection PlaceKind = iota
 	// LayerOutput is the end of a layer's feed-forward part: y is the part's output [T,H] before the residual is added
-	// and normalised, x is the normalised sum that the layer would give without an adapter.
+	// and normalised, x is the normalised sum that the layer would give without an adapter. In an encoder that runs node by
+	// node x and y are both what leaves the layer [batch·sequence,H].
 	LayerOutput
 	// Top is the end of the encoder: x and y are its last hidden state [T,H].
 	Top
@@ -119,5 +120,5 @@ func needPlaces(method string, places []Place, k PlaceKind) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: the encoder has no %s that was recognised", method, k)
+	return fmt.Errorf("%s: the encoder has no %s that was recognised; lora and top need none", method, k)
 }

@@ -29,6 +29,10 @@ func OpenBase(dir string) (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := graph.Builds(m); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("importing %s: %w", m.Path, err)
+	}
 	t, err := tokenize.Load(m.Dir)
 	if err != nil {
 		m.Close()

@@ -117,6 +117,9 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	defer m.Close()
+	if m.Padded != nil {
+		return nil, fmt.Errorf("only encoders whose layers are recognised are measured, by the work of their blocks: %w", m.Padded.Reason)
+	}
 	b := &bench{BenchOptions: o, base: &Base{Model: m, Places: graph.Places(m.Encoder)}}
 	if b.ks, b.prec, err = o.Device.engine(o.Threads, o.Precision, o.Progress.Printf); err != nil {
 		return nil, err

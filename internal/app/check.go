@@ -92,12 +92,15 @@ func RunCheck(ctx context.Context, path string, o CheckOptions) (*Check, error) 
 	if halves(m.File.Model) {
 		c.Tolerance = halfTolerance
 	}
-	if reason := m.Recognise(); reason != nil {
-		c.Way, c.Reason = nodewiseWay, reason.Error()
-		err = c.nodewise(ctx)
-	} else {
+	if err = m.Import(); err == nil && m.Padded == nil {
 		c.Way = fusedWay
 		err = c.fused(ctx)
+	} else {
+		if err == nil {
+			err = m.Padded.Reason
+		}
+		c.Way, c.Reason = nodewiseWay, err.Error()
+		err = c.nodewise(ctx)
 	}
 	if ctx.Err() != nil {
 		return c, ctx.Err()

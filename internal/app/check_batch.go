@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
@@ -92,7 +93,9 @@ func (c *Check) batches() ([]*checkBatch, error) {
 			}
 			b.seqs, b.length = append(b.seqs, q), max(b.length, n)
 		}
-		b.pad(inputs, int64(c.model.Config.PadTokenID))
+		if err := b.pad(inputs, int64(c.model.Config.PadTokenID)); err != nil {
+			return nil, err
+		}
 		out = append(out, b)
 	}
 	return out, nil
@@ -116,32 +119,21 @@ func tokenInput(in *onnx.ValueInfo) (size, length int, err error) {
 }
 
 // pad makes the model's inputs.
-func (b *checkBatch) pad(inputs map[string]onnx.DataType, pad int64) {
+func (b *checkBatch) pad(inputs map[string]onnx.DataType, pad int64) error {
+	var ids, types [][]int32
+	for _, q := range b.seqs {
+		ids, types = append(ids, q.IDs), append(types, q.Types)
+	}
 	b.inputs = map[string]*fold.Array{}
 	for name, t := range inputs {
-		x := make([]int64, 0, len(b.seqs)*b.length)
-		for _, q := range b.seqs {
-			for i := range b.length {
-				v := int64(0)
-				switch real := i < len(q.IDs); {
-				case name == "position_ids":
-					v = int64(i)
-				case name == "input_ids" && !real:
-					v = pad
-				case name == "input_ids":
-					v = int64(q.IDs[i])
-				case name == "attention_mask" && real:
-					v = 1
-				case name == "token_type_ids" && real && q.Types != nil:
-					v = int64(q.Types[i])
-				}
-				x = append(x, v)
-			}
+		x, err := importer.TokenInput(name, ids, types, b.length, pad)
+		if err != nil {
+			return err
 		}
-		a := fold.Ints(x, len(b.seqs), b.length)
-		a.Type = t
-		b.inputs[name] = a
+		b.inputs[name] = fold.Ints(x, len(b.seqs), b.length)
+		b.inputs[name].Type = t
 	}
+	return nil
 }
 
 // rowsOf is the number of rows of the table that an input of a graph chooses from, 0 if there is none to be seen.

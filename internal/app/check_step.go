@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -19,10 +20,33 @@ import (
 	"github.com/seed-aefebe89/graft/internal/parity"
 )
 
-// lora makes the parameters of a LoRA adapter on queries and values with a head.
+// step checks a step of LoRA, as far as the options ask for it.
+func (c *Check) step(ctx context.Context, batches []*checkBatch) error {
+	seqs := batches[0].seqs
+	if c.options.Gradients {
+		if err := c.loraGradients(ctx, seqs); err != nil {
+			return fmt.Errorf("checking gradients: %w", err)
+		}
+	}
+	if c.options.Export {
+		if err := c.exported(ctx, seqs); err != nil {
+			return fmt.Errorf("checking the export: %w", err)
+		}
+		if err := c.neutral(ctx, batches); err != nil {
+			return fmt.Errorf("checking the slotted graph without a delta: %w", err)
+		}
+	}
+	return nil
+}
+
+// lora makes the parameters of a LoRA adapter on queries and values, or wherever it may sit where those are not known, with a
+// head.
 func (c *Check) lora() (*graph.Params, error) {
 	b := &Base{Model: c.model, Places: graph.Places(c.model.Encoder)}
 	method := peft.LoRA{R: 4, Alpha: 9, Targets: b.queryValue()}
+	if len(method.Targets) == 0 {
+		method.Targets = peft.Projections(b.Places)
+	}
 	if err := method.Check(b.Places); err != nil {
 		return nil, err
 	}

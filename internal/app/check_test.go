@@ -97,9 +97,36 @@ func TestCheckRunsNodeByNodeWhatIsNotRecognised(t *testing.T) {
 	if c := checked(t, path, CheckOptions{Gradients: true}); c.Gradients == nil || c.Gradients.MaxRel == 0 {
 		t.Errorf("gradients %+v", c.Gradients)
 	}
-	if c, err := RunCheck(context.Background(), path, everything); err == nil || c.Status != "refused" || !strings.Contains(c.Reason, "not trainable") {
+	for name, path := range map[string]string{"a sine behind it": path, "a twist": twisted(t)} {
+		if c := checked(t, path, everything); c.Way != "node by node" || c.Gradients == nil || c.Gradients.MaxRel == 0 || c.Export == nil || c.Export.MaxRel == 0 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	path = edited(t, func(m *onnx.Model) {
+		for _, in := range m.Graph.Inputs {
+			in.Type.Tensor.Shape.Dims[0] = onnx.FixedDim(2)
+		}
+	})
+	if c := checked(t, path, CheckOptions{Gradients: true}); c.Gradients == nil || c.Gradients.MaxRel == 0 {
+		t.Errorf("gradients %+v", c.Gradients)
+	}
+	if c, err := RunCheck(context.Background(), path, everything); err == nil || c.Status != "refused" || !strings.Contains(c.Reason, "cannot be trained") {
 		t.Errorf("an export of it: %v, %+v", err, c)
 	}
+}
+
+// twisted writes an encoder that is not recognised, and returns its path.
+func twisted(t *testing.T) string {
+	t.Helper()
+	m, err := random.Twisted(2, random.Config{NumHiddenLayers: 2}, random.Twist{Distances: true, Gate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return textFile(t, "model.onnx", string(b))
 }
 
 // An output that is no part of the encoder is computed node by node beside it, or the reason told.

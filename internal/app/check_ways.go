@@ -137,26 +137,13 @@ func (c *Check) fused(ctx context.Context) error {
 		return err
 	}
 	c.Outputs, c.Layers = outputs.values(), layers.values()
-	if c.options.Gradients {
-		if err := c.loraGradients(ctx, batches[0].seqs); err != nil {
-			return fmt.Errorf("checking gradients: %w", err)
-		}
-	}
-	if c.options.Export {
-		if err := c.exported(ctx, batches[0].seqs); err != nil {
-			return fmt.Errorf("checking the export: %w", err)
-		}
-		if err := c.neutral(ctx, batches); err != nil {
-			return fmt.Errorf("checking the slotted graph without a delta: %w", err)
-		}
-	}
-	return nil
+	return c.step(ctx, batches)
 }
 
 // nodewise compares the graph as it runs node by node, on the padded batch.
 func (c *Check) nodewise(ctx context.Context) error {
-	if c.options.Export {
-		return errors.New("it is not trainable yet, so that there is no delta to export")
+	if c.options.Export && c.model.Encoder == nil {
+		return errors.New("it cannot be trained, so that there is no delta to export")
 	}
 	batches, err := c.batches()
 	if err != nil {
@@ -188,6 +175,9 @@ func (c *Check) nodewise(ctx context.Context) error {
 		return err
 	}
 	c.Outputs = outputs.values()
+	if c.model.Encoder != nil {
+		return c.step(ctx, batches)
+	}
 	if c.options.Gradients {
 		if err := c.outputGradient(ctx, n, last); err != nil {
 			return fmt.Errorf("checking gradients: %w", err)
@@ -275,16 +265,8 @@ func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) (*importer.P
 	if err != nil {
 		return nil, err
 	}
-	total := 0
-	for _, s := range p.Steps {
-		for _, o := range s.Out {
-			if o.Source == importer.Absent {
-				continue
-			}
-			if total += o.Array.Size(); total > maxComputed {
-				return nil, s.Errorf("up to here the graph computes more than %d numbers for a small batch: it is too large to run", maxComputed)
-			}
-		}
+	if err := p.Bound(maxComputed); err != nil {
+		return nil, err
 	}
 	g, leaves := G.NewGraph(), map[*importer.Weight]*G.Node{}
 	_, err = lower.Build(g, p, func(w *importer.Weight) (*G.Node, error) {
@@ -292,6 +274,6 @@ func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) (*importer.P
 			leaves[w] = G.NewTensor(g, tensor.Float32, len(w.Shape), G.WithShape(w.Shape...), G.WithName(w.Name))
 		}
 		return leaves[w], nil
-	})
+	}, nil)
 	return p, err
 }

@@ -24,7 +24,7 @@ type Inspection struct {
 	Nodes         int            `json:"nodes"`
 	Operators     map[string]int `json:"operators"`             // of the file
 	Fused         map[string]int `json:"fused"`                 // those in the blocks; of a file with functions, those of these
-	Generic       map[string]int `json:"generic,omitempty"`     // of a refused model: those that run node by node, on batches; the others are computed before
+	Generic       map[string]int `json:"generic,omitempty"`     // those that run node by node, on batches; the others are computed before
 	Unsupported   map[string]int `json:"unsupported,omitempty"` // of a refused model: those that no rule computes
 	Blocks        map[string]int `json:"blocks"`                // what they were recognised as
 	Layers        int            `json:"layers"`
@@ -38,8 +38,9 @@ type Inspection struct {
 	SHA256        string         `json:"sha256"` // of weights and nodes
 	Places        []string       `json:"places"`
 	Methods       []MethodCost   `json:"methods"`
-	Refused       string         `json:"refused,omitempty"` // why graft does not take the model
-	NodeByNode    bool           `json:"node_by_node"`      // a refused model runs so: forward and gradients, but nothing trains it yet
+	Refused       string         `json:"refused,omitempty"`      // why graft does not take the model
+	NodeByNode    bool           `json:"node_by_node"`           // its layers are not recognised, so that it runs so; a refused one for a check alone
+	Unrecognised  string         `json:"unrecognised,omitempty"` // why they are not, of a model that is not refused
 }
 
 // MethodCost is what an adapter method would add to a model.
@@ -58,12 +59,24 @@ func Inspect(path string) (*Inspection, error) {
 		return inspectFile(path, err)
 	}
 	defer m.Close()
+	if err := graph.Builds(m); err != nil {
+		return inspectFile(path, fmt.Errorf("importing %s: %w", m.Path, err))
+	}
 	r, err := describe(m.File)
 	if err != nil {
 		return nil, err
 	}
 	b := &Base{Model: m, Places: graph.Places(m.Encoder)}
 	r.ModelType, r.Layers, r.HiddenSize, r.MaxLength = m.Config.ModelType, len(m.Layers), graph.HiddenSize(m.Encoder), b.MaxLength()
+	if m.Padded != nil {
+		r.NodeByNode, r.Unrecognised = true, m.Padded.Reason.Error()
+		r.Layers, r.Vocabulary = len(m.Padded.Ends), rowsOf(m.File.Graph, "input_ids")
+		p, err := m.Padded.Program(2, 7)
+		if err != nil {
+			return nil, err
+		}
+		r.Generic = generic(p)
+	}
 	fused := map[*onnx.Node]bool{}
 	for _, o := range m.Ops {
 		r.Blocks[reflect.Indirect(reflect.ValueOf(o)).Type().Name()]++
@@ -87,7 +100,14 @@ func Inspect(path string) (*Inspection, error) {
 		}
 		r.Parameters += n
 	}
-	for _, o := range m.Outputs {
+	outputs := m.Outputs
+	if m.Padded != nil {
+		outputs = nil
+		for _, o := range m.File.Graph.Outputs {
+			outputs = append(outputs, importer.Output{Name: o.Name})
+		}
+	}
+	for _, o := range outputs {
 		r.Outputs = append(r.Outputs, o.Name)
 	}
 	for _, p := range b.Places {
@@ -111,10 +131,7 @@ func inspectFile(path string, reason error) (*Inspection, error) {
 	}
 	r.ModelType = m.Config.ModelType
 	if p, err := nodewiseRuns(m); err == nil {
-		r.NodeByNode, r.Generic = true, map[string]int{}
-		for _, s := range p.Steps {
-			r.Generic[importer.OperatorName(s.Node)]++
-		}
+		r.NodeByNode, r.Generic = true, generic(p)
 	}
 	r.Refused, r.Unsupported = reason.Error(), importer.Unsupported(f.Model)
 	if f.Graph != nil {
@@ -123,6 +140,15 @@ func inspectFile(path string, reason error) (*Inspection, error) {
 		}
 	}
 	return r, reason
+}
+
+// generic counts the operators of a program.
+func generic(p *importer.Program) map[string]int {
+	out := map[string]int{}
+	for _, s := range p.Steps {
+		out[importer.OperatorName(s.Node)]++
+	}
+	return out
 }
 
 // describe says what an ONNX file tells by itself.
@@ -153,6 +179,9 @@ func Picture(path string) (*picture.Picture, error) {
 		return nil, err
 	}
 	defer m.Close()
+	if m.Padded != nil {
+		return nil, fmt.Errorf("there are no blocks to draw: %w", m.Padded.Reason)
+	}
 	return picture.Of(m, graph.Places(m.Encoder)), nil
 }
 

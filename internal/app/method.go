@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-aefebe89/graft/graph/kernel"
@@ -41,7 +42,10 @@ func (b *Base) Method(o MethodOptions) (peft.Method, error) {
 			o.Alpha = float64(o.Rank)
 		}
 		if len(o.Targets) == 0 {
-			o.Targets = b.queryValue()
+			if o.Targets = b.queryValue(); len(o.Targets) == 0 {
+				return nil, fmt.Errorf("lora: which linear maps make queries and values is not known here; name some with --targets: %s",
+					strings.Join(peft.Projections(b.Places), ", "))
+			}
 		}
 		m = peft.LoRA{R: o.Rank, Alpha: o.Alpha, Targets: o.Targets}
 	default:
@@ -50,10 +54,21 @@ func (b *Base) Method(o MethodOptions) (peft.Method, error) {
 	return m, m.Check(b.Places)
 }
 
-// queryValue are what the projections of queries and values are called in every layer.
+// usual are what the projections of queries and values are called, together or apart, in the encoders that Hugging Face has.
+var usual = []string{"query", "value", "query_proj", "value_proj", "q_proj", "v_proj", "q_lin", "v_lin", "q", "v", "Wqkv", "qkv",
+	"qkv_proj", "query_key_value", "in_proj"}
+
+// queryValue are what the projections of queries and values are called in every layer. Where an encoder runs node by node
+// they are told by their names.
 func (b *Base) queryValue() []string {
 	seen := map[string]bool{}
 	var out []string
+	for _, p := range b.Places {
+		if name := p.Name[strings.LastIndexByte(p.Name, '.')+1:]; b.Padded != nil && p.Kind == peft.Projection && slices.Contains(usual, name) && !seen[name] {
+			seen[name] = true
+			out = append(out, name)
+		}
+	}
 	for _, l := range b.Layers {
 		for _, v := range []importer.Value{l.Query, l.Value} {
 			if v == importer.None {

@@ -20,11 +20,16 @@ import (
 // The same seed and sizes give the same weights at every opset. They are drawn when they are read or written, so an
 // encoder of any size takes little memory until then.
 func Encoder(seed uint64, c Config) (*onnx.Model, error) {
+	return encoderOf(seed, c, Twist{})
+}
+
+// encoderOf makes an encoder, with a twist if it has one.
+func encoderOf(seed uint64, c Config, t Twist) (*onnx.Model, error) {
 	c, err := c.filled()
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{Config: c, Builder: build.New(int64(c.Opset)), weights: weights{seed, c.Spread}}
+	e := &encoder{Config: c, Builder: build.New(int64(c.Opset)), weights: weights{seed, c.Spread}, twist: t}
 	e.numbers()
 	e.initializers()
 	e.network()
@@ -44,6 +49,7 @@ type encoder struct {
 	Config
 	*build.Builder
 	weights weights
+	twist   Twist
 	linear  [][6]string // per layer: the names of the query, key, value, output, intermediate and output weights
 	loose   []loose     // per layer: the numbers of the constants outside any scope
 	err     error
@@ -133,6 +139,7 @@ func (e *encoder) initializers() {
 			}
 		}
 		norm(layer + "output.LayerNorm")
+		e.twistWeights(layer, add)
 	}
 	if !e.NoPooler {
 		add(w.matrix("pooler.dense.weight", "pooler.dense.weight", h, h, h))
@@ -172,6 +179,9 @@ func (e *encoder) network() {
 	bias := e.mask(mask)
 	for i := range e.NumHiddenLayers {
 		x = e.layer(i, x, bias)
+	}
+	if e.twist.Scaled || e.twist.Gate {
+		x = e.Node("Identity", []string{x}, build.To("last_hidden_state"))
 	}
 	e.Output(x, onnx.Float, "batch", "sequence", e.HiddenSize)
 	if e.NoPooler {
@@ -236,8 +246,8 @@ func (e *encoder) layer(i int, x, bias string) string {
 	o = b.In("output")
 	sum = o.Node("Add", []string{dense(o.In("dense"), output, wide), x})
 	var to []build.Option
-	if i == e.NumHiddenLayers-1 {
+	if i == e.NumHiddenLayers-1 && !e.twist.Scaled && !e.twist.Gate {
 		to = append(to, build.To("last_hidden_state"))
 	}
-	return e.layerNorm(o.In("LayerNorm"), sum, weights+"output.LayerNorm", to...)
+	return e.twistOutput(b, i, e.layerNorm(o.In("LayerNorm"), sum, weights+"output.LayerNorm", to...))
 }

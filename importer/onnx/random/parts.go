@@ -29,7 +29,7 @@ func (e *encoder) attention(b *build.Builder, i int, x, bias string,
 
 	scores := b.Node("MatMul", []string{q, k})
 	scores = b.Node("Div", []string{scores, number(b, float32(math.Sqrt(float64(head))))})
-	scores = b.Node("Add", []string{scores, bias})
+	scores = b.Node("Add", []string{e.twistScores(b, i, x, scores), bias})
 	last := int64(-1)
 	if e.Config.Opset < 13 { // where Softmax flattens all axes from this one on
 		last = 3
