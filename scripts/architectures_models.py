@@ -1,0 +1,269 @@
+"""Encoders whose code is not in transformers but travels with the models on the hub, written from their equations, with
+the names of their parameters there: NomicBERT, JinaBERT, GTE's (mGTE, "new"), EuroBERT. See architectures.py."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Config:
+    """What the encoders have in common."""
+
+    def __init__(self, **kw):
+        self.vocab_size, self.hidden_size, self.num_hidden_layers, self.num_attention_heads = 60, 32, 2, 4
+        self.intermediate_size, self.max_position_embeddings, self.pad_token_id, self.type_vocab_size = 48, 160, 1, 2
+        self.rotary_fraction, self.num_key_value_heads, self.rope_theta, self.eps = 1.0, 4, 10000.0, 1e-6
+        self.__dict__.update(kw)
+
+    def to_dict(self):
+        return dict(self.__dict__)
+
+
+class Output(dict):
+    """What a forward pass gives, by attribute as transformers has it."""
+
+    __getattr__ = dict.__getitem__
+
+
+def hide(mask, dtype):
+    """What is added to scores [batch, heads, query, key]."""
+    return (1.0 - mask[:, None, None, :].to(dtype)) * torch.finfo(dtype).min
+
+
+def angles(positions, d, theta):
+    """Cosines and sines [sequence, d] of rotary embeddings (Su et al. 2021), the same for both halves."""
+    inv = 1.0 / (theta ** (torch.arange(0, d, 2, dtype=torch.float32) / d))
+    f = positions[:, None].to(torch.float32) * inv[None, :]
+    f = torch.cat([f, f], -1)
+    return f.cos(), f.sin()
+
+
+def rotate(x, cos, sin):
+    a, b = x.chunk(2, -1)
+    return x * cos + torch.cat([-b, a], -1) * sin
+
+
+def attend(q, k, v, mask, sdpa):
+    """softmax(q·kᵀ/√d + mask)·v of [batch, heads, sequence, d]."""
+    if sdpa:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + mask, -1) @ v
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, n, eps):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(n)), eps
+
+    def forward(self, x):
+        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps))
+
+
+class NomicBertModel(nn.Module):
+    """nomic-embed: rotary embeddings of a part of each head, one map for q, k and v, SwiGLU, no biases, LayerNorm of sums."""
+
+    class Block(nn.Module):
+        def __init__(self, c):
+            super().__init__()
+            h, self.c = c.hidden_size, c
+            self.attn = nn.Module()
+            self.attn.Wqkv, self.attn.out_proj = nn.Linear(h, 3 * h, bias=False), nn.Linear(h, h, bias=False)
+            self.mlp = nn.Module()
+            self.mlp.fc11, self.mlp.fc12 = nn.Linear(h, c.intermediate_size, bias=False), nn.Linear(h, c.intermediate_size, bias=False)
+            self.mlp.fc2 = nn.Linear(c.intermediate_size, h, bias=False)
+            self.norm1, self.norm2 = nn.LayerNorm(h, eps=1e-12), nn.LayerNorm(h, eps=1e-12)
+
+        def forward(self, x, mask, cos, sin):
+            b, s, h = x.shape
+            n = self.c.num_attention_heads
+            q, k, v = self.attn.Wqkv(x).view(b, s, 3, n, h // n).unbind(2)
+            r = cos.shape[-1]
+
+            def turn(t):
+                return torch.cat([rotate(t[..., :r], cos[:, None], sin[:, None]), t[..., r:]], -1).transpose(1, 2)
+
+            y = attend(turn(q), turn(k), v.transpose(1, 2), mask, self.c._attn_implementation == "sdpa")
+            x = self.norm1(self.attn.out_proj(y.transpose(1, 2).reshape(b, s, h)) + x)
+            return self.norm2(self.mlp.fc2(self.mlp.fc11(x) * F.silu(self.mlp.fc12(x))) + x)
+
+    def __init__(self, c):
+        super().__init__()
+        self.config, h = c, c.hidden_size
+        self.embeddings = nn.Module()
+        self.embeddings.word_embeddings = nn.Embedding(c.vocab_size, h)
+        self.embeddings.token_type_embeddings = nn.Embedding(c.type_vocab_size, h)
+        self.emb_ln = nn.LayerNorm(h, eps=1e-12)
+        self.encoder = nn.Module()
+        self.encoder.layers = nn.ModuleList([self.Block(c) for _ in range(c.num_hidden_layers)])
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        x = self.emb_ln(self.embeddings.word_embeddings(input_ids) + self.embeddings.token_type_embeddings(types))
+        d = self.config.hidden_size // self.config.num_attention_heads
+        cos, sin = angles(torch.arange(input_ids.shape[1]), int(d * self.config.rotary_fraction), self.config.rope_theta)
+        mask, hidden = hide(attention_mask, x.dtype), [x]
+        for l in self.encoder.layers:
+            x = l(x, mask, cos, sin)
+            hidden.append(x)
+        return Output(last_hidden_state=x, hidden_states=hidden)
+
+
+class JinaBertModel(nn.Module):
+    """jina-embeddings-v2: ALiBi (Press et al. 2022) to both sides, a gated feed-forward part of one map, LayerNorm of sums."""
+
+    class Layer(nn.Module):
+        def __init__(self, c):
+            super().__init__()
+            h, self.c = c.hidden_size, c
+            self.attention = nn.Module()
+            self.attention.self, self.attention.output = nn.Module(), nn.Module()
+            for k in ("query", "key", "value"):
+                setattr(self.attention.self, k, nn.Linear(h, h))
+            self.attention.output.dense, self.attention.output.LayerNorm = nn.Linear(h, h), nn.LayerNorm(h, eps=1e-12)
+            self.mlp = nn.Module()
+            self.mlp.gated_layers, self.mlp.wo = nn.Linear(h, 2 * c.intermediate_size, bias=False), nn.Linear(c.intermediate_size, h)
+            self.mlp.layernorm = nn.LayerNorm(h, eps=1e-12)
+
+        def forward(self, x, bias):
+            b, s, h = x.shape
+            n, a = self.c.num_attention_heads, self.attention
+
+            def heads(m):
+                return m(x).view(b, s, n, h // n).permute(0, 2, 1, 3)
+
+            y = attend(heads(a.self.query), heads(a.self.key), heads(a.self.value), bias, self.c._attn_implementation == "sdpa")
+            x = a.output.LayerNorm(a.output.dense(y.permute(0, 2, 1, 3).reshape(b, s, h)) + x)
+            g = self.mlp.gated_layers(x)
+            m = self.c.intermediate_size
+            return self.mlp.layernorm(x + self.mlp.wo(F.gelu(g[:, :, :m]) * g[:, :, m:]))
+
+    def __init__(self, c):
+        super().__init__()
+        self.config, h = c, c.hidden_size
+        self.embeddings = nn.Module()
+        self.embeddings.word_embeddings = nn.Embedding(c.vocab_size, h)
+        self.embeddings.token_type_embeddings = nn.Embedding(c.type_vocab_size, h)
+        self.embeddings.LayerNorm = nn.LayerNorm(h, eps=1e-12)
+        self.encoder = nn.Module()
+        self.encoder.layer = nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)])
+        # The model on the hub keeps a table for max_position_embeddings and takes a corner of it.
+        self.encoder.register_buffer("alibi", self.alibi(c.max_position_embeddings) if c.table else None, persistent=False)
+
+    def alibi(self, n):
+        """−slope·|key − query| [1, heads, n, n], the slopes 2^(−8·i/heads)."""
+        p = torch.arange(n)
+        slopes = torch.tensor([2 ** (-8 * (i + 1) / self.config.num_attention_heads) for i in range(self.config.num_attention_heads)])
+        return (slopes[:, None, None] * -(p[None, :] - p[:, None]).abs()[None].float())[None]
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        e, s = self.embeddings, input_ids.shape[1]
+        x = e.LayerNorm(e.word_embeddings(input_ids) + e.token_type_embeddings(types))
+        bias = self.encoder.alibi[:, :, :s, :s] if self.config.table else self.alibi(s)
+        bias, hidden = hide(attention_mask, x.dtype) + bias, [x]
+        for l in self.encoder.layer:
+            x = l(x, bias)
+            hidden.append(x)
+        return Output(last_hidden_state=x, hidden_states=hidden)
+
+
+class NewModel(nn.Module):
+    """gte-multilingual and -v1.5: rotary embeddings, one map with biases for q, k and v, a gated part of one map without."""
+
+    class Layer(nn.Module):
+        def __init__(self, c):
+            super().__init__()
+            h, self.c = c.hidden_size, c
+            self.attention = nn.Module()
+            self.attention.qkv_proj, self.attention.o_proj = nn.Linear(h, 3 * h), nn.Linear(h, h)
+            self.mlp = nn.Module()
+            self.mlp.up_gate_proj, self.mlp.down_proj = nn.Linear(h, 2 * c.intermediate_size, bias=False), nn.Linear(c.intermediate_size, h)
+            self.attn_ln, self.mlp_ln = nn.LayerNorm(h, eps=1e-12), nn.LayerNorm(h, eps=1e-12)
+
+        def forward(self, x, mask, cos, sin):
+            b, s, h = x.shape
+            n = self.c.num_attention_heads
+            q, k, v = (t.view(b, s, n, h // n) for t in self.attention.qkv_proj(x).split(h, -1))
+            q, k = (rotate(t, cos[:, None], sin[:, None]).transpose(1, 2) for t in (q, k))
+            y = attend(q, k, v.transpose(1, 2), mask, self.c._attn_implementation == "sdpa")
+            x = self.attn_ln(x + self.attention.o_proj(y.transpose(1, 2).reshape(b, s, h)))
+            up, gate = self.mlp.up_gate_proj(x).split(self.c.intermediate_size, -1)
+            return self.mlp_ln(x + self.mlp.down_proj(F.gelu(gate) * up))
+
+    def __init__(self, c):
+        super().__init__()
+        self.config, h = c, c.hidden_size
+        self.embeddings = nn.Module()
+        self.embeddings.word_embeddings = nn.Embedding(c.vocab_size, h)
+        if c.type_vocab_size:
+            self.embeddings.token_type_embeddings = nn.Embedding(c.type_vocab_size, h)
+        self.embeddings.LayerNorm = nn.LayerNorm(h, eps=1e-12)
+        cos, sin = angles(torch.arange(c.max_position_embeddings), h // c.num_attention_heads, c.rope_theta)
+        self.embeddings.register_buffer("cos", cos, persistent=False)
+        self.embeddings.register_buffer("sin", sin, persistent=False)
+        self.encoder = nn.Module()
+        self.encoder.layer = nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)])
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        e, s = self.embeddings, input_ids.shape[1]
+        x = e.word_embeddings(input_ids)
+        if self.config.type_vocab_size:
+            x = x + e.token_type_embeddings(input_ids * 0 if token_type_ids is None else token_type_ids)
+        positions = torch.arange(s)
+        cos, sin = e.cos[:s][positions], e.sin[:s][positions]
+        x, mask = e.LayerNorm(x), hide(attention_mask, x.dtype)
+        hidden = [x]
+        for l in self.encoder.layer:
+            x = l(x, mask, cos, sin)
+            hidden.append(x)
+        return Output(last_hidden_state=x, hidden_states=hidden)
+
+
+class EuroBertModel(nn.Module):
+    """EuroBERT: a Llama without the causal mask: RMSNorm first, rotary embeddings, fewer heads of keys, SwiGLU."""
+
+    class Layer(nn.Module):
+        def __init__(self, c):
+            super().__init__()
+            h, d, self.c = c.hidden_size, c.hidden_size // c.num_attention_heads, c
+            self.self_attn = nn.Module()
+            for k, n in dict(q=c.num_attention_heads, k=c.num_key_value_heads, v=c.num_key_value_heads).items():
+                setattr(self.self_attn, k + "_proj", nn.Linear(h, n * d, bias=False))
+            self.self_attn.o_proj = nn.Linear(h, h, bias=False)
+            self.mlp = nn.Module()
+            self.mlp.gate_proj, self.mlp.up_proj = nn.Linear(h, c.intermediate_size, bias=False), nn.Linear(h, c.intermediate_size, bias=False)
+            self.mlp.down_proj = nn.Linear(c.intermediate_size, h, bias=False)
+            self.input_layernorm, self.post_attention_layernorm = RMSNorm(h, c.eps), RMSNorm(h, c.eps)
+
+        def forward(self, x, mask, cos, sin):
+            b, s, h = x.shape
+            n, a, groups = self.c.num_attention_heads, self.self_attn, self.c.num_attention_heads // self.c.num_key_value_heads
+            d, y = h // n, self.input_layernorm(x)
+            q, k, v = (m(y).view(b, s, -1, d).transpose(1, 2) for m in (a.q_proj, a.k_proj, a.v_proj))
+            q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+
+            def repeat(t):
+                return t if groups == 1 else t[:, :, None].expand(b, n // groups, groups, s, d).reshape(b, n, s, d)
+
+            y = attend(q, repeat(k), repeat(v), mask, self.c._attn_implementation == "sdpa")
+            x = x + a.o_proj(y.transpose(1, 2).reshape(b, s, h))
+            y = self.post_attention_layernorm(x)
+            return x + self.mlp.down_proj(F.silu(self.mlp.gate_proj(y)) * self.mlp.up_proj(y))
+
+    def __init__(self, c):
+        super().__init__()
+        self.config = c
+        self.embed_tokens = nn.Embedding(c.vocab_size, c.hidden_size)
+        self.layers = nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)])
+        self.norm = RMSNorm(c.hidden_size, c.eps)
+
+    def forward(self, input_ids, attention_mask):
+        x, d = self.embed_tokens(input_ids), self.config.hidden_size // self.config.num_attention_heads
+        cos, sin = angles(torch.arange(input_ids.shape[1]), d, self.config.rope_theta)
+        mask, hidden = hide(attention_mask, x.dtype), [x]
+        for l in self.layers:
+            x = l(x, mask, cos, sin)
+            hidden.append(x)
+        return Output(last_hidden_state=self.norm(x), hidden_states=hidden)
