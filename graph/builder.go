@@ -174,17 +174,20 @@ func (b *builder) adapted(v importer.Value) (output, bool) {
 // norm adds a normalisation; at a layer's end, with the adapter that sits there:
 // LN(h + adapter(LN(h + r)) + r).
 func (b *builder) norm(v importer.Value, o *importer.LayerNorm) *G.Node {
-	n := b.n
+	n, norm := b.n, op.LayerNorm
+	if o.RMS {
+		norm = op.RMSNorm
+	}
 	x, gamma, beta := b.v[o.X], n.weight(o.Gamma), n.weight(o.Beta)
 	var r *G.Node
 	if o.Residual != importer.None {
 		r = b.v[o.Residual]
 	}
 	if out, ok := b.adapted(v); ok {
-		z := b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+		z := b.ok(norm(x, r, gamma, beta, o.Eps))
 		x = b.adapt(out.Place, z, x)
 	}
-	return b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+	return b.ok(norm(x, r, gamma, beta, o.Eps))
 }
 
 // add adds a sum; at the end of a layer that normalises first, with the adapter that sits there: h + adapter(h + x) + r

@@ -91,12 +91,13 @@ func (l *Linear) In() int { return l.W.Shape[b2i(l.Trans)] }
 func (l *Linear) Out() int { return l.W.Shape[1-b2i(l.Trans)] }
 
 // LayerNorm is y = (z − mean(z))/√(var(z)+Eps) ⊙ Gamma + Beta over the rows of z = X + Residual. Residual may be None
-// and Beta nil.
+// and Beta nil. Where RMS is set, it is y = z/√(mean(z²)+Eps) ⊙ Gamma + Beta (Zhang and Sennrich 2019).
 type LayerNorm struct {
 	Origin
 	X, Residual Value
 	Gamma, Beta *Weight
 	Eps         float32
+	RMS         bool
 	Sum         string    // the name of the value z
 	Reads       []string  // the names under which the nodes read z
 	Addends     [2]string // the names under which X and Residual are added, where there is a residual

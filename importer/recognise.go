@@ -324,7 +324,7 @@ func sameOp(a, b Op) bool {
 		return ok && a.Trans == b.Trans
 	case *LayerNorm:
 		b, ok := b.(*LayerNorm)
-		return ok && a.Eps == b.Eps
+		return ok && a.Eps == b.Eps && a.RMS == b.RMS
 	case *Activation:
 		b, ok := b.(*Activation)
 		return ok && a.Func == b.Func

@@ -45,10 +45,14 @@ func labelOf(o importer.Op, whole bool) label {
 		}
 		return l
 	case *importer.LayerNorm:
-		if o.Residual != importer.None {
-			return label{class: "norm", title: "Add & LayerNorm"}
+		l := label{class: "norm", title: "LayerNorm"}
+		if o.RMS {
+			l.title = "RMSNorm"
 		}
-		return label{class: "norm", title: "LayerNorm"}
+		if o.Residual != importer.None {
+			l.title = "Add & " + l.title
+		}
+		return l
 	case *importer.Activation:
 		names := map[string]string{"gelu": "GELU", "gelu_tanh": "GELU (tanh)", "relu": "ReLU", "silu": "SiLU"}
 		if s := names[o.Func]; s != "" {
