@@ -11,7 +11,7 @@ type norm struct {
 	x           string
 	gamma, beta *view
 	eps         float64
-	rms         bool // no mean is subtracted
+	rms         bool         // no mean is subtracted
 	nodes       []*onnx.Node // in order
 }
 

@@ -152,13 +152,20 @@ MODELS = {
 }
 
 
+for pooling in ("mean", "cls", "product"):
+    for normalise in (False, True):
+        name = "sentence-%s%s" % (pooling, "-normalised" if normalise else "")
+        MODELS[name] = (lambda c, p=pooling, n=normalise: own.Sentence(t.BertModel(c, add_pooling_layer=False), p, n), small(t.BertConfig), IM)
+MODELS["sentence-t5"] = (lambda c: own.Sentence(t.T5EncoderModel(c), "mean", True), t5(t.T5Config), IM)
+
+
 def plain(model, inputs):
     """The model with a forward pass of tensors alone, in the same names, so that nothing stands around it."""
     cls = type(model)
 
     def forward(self, *args):
         out = cls.forward(self, **dict(zip(inputs, args)))
-        for k in ("logits", "last_hidden_state", "pooler_output"):
+        for k in ("sentence_embedding", "logits", "last_hidden_state", "pooler_output"):
             if k in out:
                 return out[k]
         if "start_logits" in out:
@@ -221,7 +228,8 @@ def one(out, name, attn, dynamo, opset, fixed=False):
         if isinstance(y, tuple):
             outputs = ["start_logits", "end_logits"]
         else:
-            outputs = ["logits" if "For" in type(model).__name__ else "last_hidden_state" if y.dim() == 3 else "pooler_output"]
+            outputs = ["logits" if "For" in type(model).__name__ else "last_hidden_state" if y.dim() == 3 else
+                       "sentence_embedding" if name.startswith("sentence") else "pooler_output"]
         export(model, args, inputs, os.path.join(where, "model.onnx"), dynamo, opset, outputs, fixed)
         save_file({k: v.contiguous().clone() for k, v in model.state_dict().items()}, os.path.join(where, "model.safetensors"))
         with open(os.path.join(where, "config.json"), "w") as f:

@@ -52,6 +52,28 @@ def attend(q, k, v, mask, sdpa):
     return torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + mask, -1) @ v
 
 
+class Sentence(nn.Module):
+    """What sentence-transformers puts on an encoder: the mean of the real tokens or the first one, perhaps normalised."""
+
+    def __init__(self, model, pooling, normalise):
+        super().__init__()
+        self.auto_model, self.pooling, self.normalise, self.config = model, pooling, normalise, model.config
+
+    def forward(self, input_ids, attention_mask):
+        tokens = self.auto_model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.pooling == "cls":
+            y = tokens[:, 0]
+        elif self.pooling == "product":
+            m = attention_mask.to(tokens.dtype)
+            y = (m[:, None, :] @ tokens).squeeze(1) / m.sum(1, keepdim=True)
+        else:
+            m = attention_mask.unsqueeze(-1).expand(tokens.size()).to(tokens.dtype)
+            y = torch.sum(tokens * m, 1) / torch.clamp(m.sum(1), min=1e-9)
+        if self.normalise:
+            y = F.normalize(y, p=2, dim=1)
+        return Output(sentence_embedding=y)
+
+
 class RMSNorm(nn.Module):
     def __init__(self, n, eps):
         super().__init__()

@@ -65,6 +65,8 @@ func labelOf(o importer.Op, whole bool) label {
 		return label{class: "attention", title: "Attention", detail: append([]string{plural(o.Heads, "head")}, settings(o, "Heads", "Scale")...)}
 	case *importer.First:
 		return label{class: "other", title: "First token"}
+	case *importer.Mean:
+		return label{class: "other", title: "Mean of tokens"}
 	}
 	return label{title: reflect.Indirect(reflect.ValueOf(o)).Type().Name(), detail: settings(o)}
 }
