@@ -105,8 +105,10 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 		m.eps = float64(a.F)
 	}
 	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
-		if m.beta = r.row(n.Inputs[2], r.width(x)); m.beta == nil && !r.zeros(n.Inputs[2]) {
-			return nil
+		if !r.zeros(n.Inputs[2]) {
+			if m.beta = r.row(n.Inputs[2], r.width(x)); m.beta == nil {
+				return nil
+			}
 		}
 	}
 	if m.gamma == nil {
@@ -115,9 +117,14 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 	return m
 }
 
-// zeros tells whether a value is a constant of zeros alone, which an exporter writes for a shift that is not there.
+// zeros tells whether a value is a constant of zeros alone, or an initialiser of them without a name, which an exporter
+// writes for a shift that is not there.
 func (r *recogniser) zeros(name string) bool {
 	v := r.s.value(name)
+	if v != nil && v.kind == parameter && anonymous(v.param.tensor.Name) {
+		x, err := v.param.tensor.Float32s()
+		return err == nil && !slices.ContainsFunc(x, func(x float32) bool { return x != 0 })
+	}
 	return v != nil && v.kind == constant && len(v.Floats) > 0 && !slices.ContainsFunc(v.Floats, func(x float64) bool { return x != 0 })
 }
 
@@ -133,8 +140,10 @@ func (r *recogniser) normNodes(n *onnx.Node) *norm {
 		}
 	}
 	if act, other, ok := r.sides(n, "Add"); ok {
-		if m.beta = r.row(other, r.width(act)); m.beta == nil &&
-			!(r.zeros(other) && slices.Equal(r.s.value(n.Outputs[0]).Shape, r.s.value(act).Shape)) {
+		if !r.zeros(other) {
+			m.beta = r.row(other, r.width(act))
+		}
+		if m.beta == nil && !(r.zeros(other) && slices.Equal(r.s.value(n.Outputs[0]).Shape, r.s.value(act).Shape)) {
 			return nil
 		}
 		take(n)

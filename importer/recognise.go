@@ -187,7 +187,7 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	}
 	w = &Weight{Tensor: v.tensor, numbers: sync.OnceValues(v.tensor.Float32s)}
 	for _, name := range append(names, v.tensor.Name) {
-		if r.copies(name, v) {
+		if r.copies(name, v) || r.copies(first(name), v) {
 			return r.weights[v.tensor]
 		}
 		if other := r.s.g.inits[name]; name != "" && r.taken[name] == nil && (other == nil || other == v.tensor) {

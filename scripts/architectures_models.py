@@ -74,6 +74,27 @@ class Sentence(nn.Module):
         return Output(sentence_embedding=y)
 
 
+class Module(nn.Module):
+    """Submodules by name whose forward pass is a function of them, so that exporters see the module's name."""
+
+    def __init__(self, run, **parts):
+        super().__init__()
+        self.run = run
+        for k, v in parts.items():
+            setattr(self, k, v)
+
+    def forward(self, *args):
+        return self.run(self, *args)
+
+
+def layer_by_layer(encoder, x, *args):
+    hidden = [x]
+    for l in encoder.layers if hasattr(encoder, "layers") else encoder.layer:
+        x = l(x, *args)
+        hidden.append(x)
+    return x, hidden
+
+
 class RMSNorm(nn.Module):
     def __init__(self, n, eps):
         super().__init__()
@@ -90,25 +111,27 @@ class NomicBertModel(nn.Module):
         def __init__(self, c):
             super().__init__()
             h, self.c = c.hidden_size, c
-            self.attn = nn.Module()
-            self.attn.Wqkv, self.attn.out_proj = nn.Linear(h, 3 * h, bias=False), nn.Linear(h, h, bias=False)
-            self.mlp = nn.Module()
-            self.mlp.fc11, self.mlp.fc12 = nn.Linear(h, c.intermediate_size, bias=False), nn.Linear(h, c.intermediate_size, bias=False)
-            self.mlp.fc2 = nn.Linear(c.intermediate_size, h, bias=False)
+            m = c.intermediate_size
+            self.attn = Module(self.attention, Wqkv=nn.Linear(h, 3 * h, bias=False), out_proj=nn.Linear(h, h, bias=False))
+            self.mlp = Module(lambda m, x: m.fc2(m.fc11(x) * F.silu(m.fc12(x))), fc11=nn.Linear(h, m, bias=False),
+                              fc12=nn.Linear(h, m, bias=False), fc2=nn.Linear(m, h, bias=False))
             self.norm1, self.norm2 = nn.LayerNorm(h, eps=1e-12), nn.LayerNorm(h, eps=1e-12)
 
         def forward(self, x, mask, cos, sin):
+            x = self.norm1(self.attn(x, mask, cos, sin) + x)
+            return self.norm2(self.mlp(x) + x)
+
+        def attention(self, attn, x, mask, cos, sin):
             b, s, h = x.shape
             n = self.c.num_attention_heads
-            q, k, v = self.attn.Wqkv(x).view(b, s, 3, n, h // n).unbind(2)
+            q, k, v = attn.Wqkv(x).view(b, s, 3, n, h // n).unbind(2)
             r = cos.shape[-1]
 
             def turn(t):
                 return torch.cat([rotate(t[..., :r], cos[:, None], sin[:, None]), t[..., r:]], -1).transpose(1, 2)
 
             y = attend(turn(q), turn(k), v.transpose(1, 2), mask, self.c._attn_implementation == "sdpa")
-            x = self.norm1(self.attn.out_proj(y.transpose(1, 2).reshape(b, s, h)) + x)
-            return self.norm2(self.mlp.fc2(self.mlp.fc11(x) * F.silu(self.mlp.fc12(x))) + x)
+            return attn.out_proj(y.transpose(1, 2).reshape(b, s, h))
 
     def __init__(self, c):
         super().__init__()
@@ -117,18 +140,14 @@ class NomicBertModel(nn.Module):
         self.embeddings.word_embeddings = nn.Embedding(c.vocab_size, h)
         self.embeddings.token_type_embeddings = nn.Embedding(c.type_vocab_size, h)
         self.emb_ln = nn.LayerNorm(h, eps=1e-12)
-        self.encoder = nn.Module()
-        self.encoder.layers = nn.ModuleList([self.Block(c) for _ in range(c.num_hidden_layers)])
+        self.encoder = Module(layer_by_layer, layers=nn.ModuleList([self.Block(c) for _ in range(c.num_hidden_layers)]))
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         x = self.emb_ln(self.embeddings.word_embeddings(input_ids) + self.embeddings.token_type_embeddings(types))
         d = self.config.hidden_size // self.config.num_attention_heads
         cos, sin = angles(torch.arange(input_ids.shape[1]), int(d * self.config.rotary_fraction), self.config.rope_theta)
-        mask, hidden = hide(attention_mask, x.dtype), [x]
-        for l in self.encoder.layers:
-            x = l(x, mask, cos, sin)
-            hidden.append(x)
+        x, hidden = self.encoder(x, hide(attention_mask, x.dtype), cos, sin)
         return Output(last_hidden_state=x, hidden_states=hidden)
 
 
@@ -144,9 +163,8 @@ class JinaBertModel(nn.Module):
             for k in ("query", "key", "value"):
                 setattr(self.attention.self, k, nn.Linear(h, h))
             self.attention.output.dense, self.attention.output.LayerNorm = nn.Linear(h, h), nn.LayerNorm(h, eps=1e-12)
-            self.mlp = nn.Module()
-            self.mlp.gated_layers, self.mlp.wo = nn.Linear(h, 2 * c.intermediate_size, bias=False), nn.Linear(c.intermediate_size, h)
-            self.mlp.layernorm = nn.LayerNorm(h, eps=1e-12)
+            self.mlp = Module(self.gated, gated_layers=nn.Linear(h, 2 * c.intermediate_size, bias=False),
+                              wo=nn.Linear(c.intermediate_size, h), layernorm=nn.LayerNorm(h, eps=1e-12))
 
         def forward(self, x, bias):
             b, s, h = x.shape
@@ -157,9 +175,11 @@ class JinaBertModel(nn.Module):
 
             y = attend(heads(a.self.query), heads(a.self.key), heads(a.self.value), bias, self.c._attn_implementation == "sdpa")
             x = a.output.LayerNorm(a.output.dense(y.permute(0, 2, 1, 3).reshape(b, s, h)) + x)
-            g = self.mlp.gated_layers(x)
-            m = self.c.intermediate_size
-            return self.mlp.layernorm(x + self.mlp.wo(F.gelu(g[:, :, :m]) * g[:, :, m:]))
+            return self.mlp(x)
+
+        def gated(self, mlp, x):
+            g, m = mlp.gated_layers(x), self.c.intermediate_size
+            return mlp.layernorm(x + mlp.wo(F.gelu(g[:, :, :m]) * g[:, :, m:]))
 
     def __init__(self, c):
         super().__init__()
@@ -168,8 +188,7 @@ class JinaBertModel(nn.Module):
         self.embeddings.word_embeddings = nn.Embedding(c.vocab_size, h)
         self.embeddings.token_type_embeddings = nn.Embedding(c.type_vocab_size, h)
         self.embeddings.LayerNorm = nn.LayerNorm(h, eps=1e-12)
-        self.encoder = nn.Module()
-        self.encoder.layer = nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)])
+        self.encoder = Module(layer_by_layer, layer=nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)]))
         # The model on the hub keeps a table for max_position_embeddings and takes a corner of it.
         self.encoder.register_buffer("alibi", self.alibi(c.max_position_embeddings) if c.table else None, persistent=False)
 
@@ -184,10 +203,7 @@ class JinaBertModel(nn.Module):
         e, s = self.embeddings, input_ids.shape[1]
         x = e.LayerNorm(e.word_embeddings(input_ids) + e.token_type_embeddings(types))
         bias = self.encoder.alibi[:, :, :s, :s] if self.config.table else self.alibi(s)
-        bias, hidden = hide(attention_mask, x.dtype) + bias, [x]
-        for l in self.encoder.layer:
-            x = l(x, bias)
-            hidden.append(x)
+        x, hidden = self.encoder(x, hide(attention_mask, x.dtype) + bias)
         return Output(last_hidden_state=x, hidden_states=hidden)
 
 
@@ -198,21 +214,26 @@ class NewModel(nn.Module):
         def __init__(self, c):
             super().__init__()
             h, self.c = c.hidden_size, c
-            self.attention = nn.Module()
-            self.attention.qkv_proj, self.attention.o_proj = nn.Linear(h, 3 * h), nn.Linear(h, h)
-            self.mlp = nn.Module()
-            self.mlp.up_gate_proj, self.mlp.down_proj = nn.Linear(h, 2 * c.intermediate_size, bias=False), nn.Linear(c.intermediate_size, h)
+            self.attention = Module(self.attend, qkv_proj=nn.Linear(h, 3 * h), o_proj=nn.Linear(h, h))
+            self.mlp = Module(self.gated, up_gate_proj=nn.Linear(h, 2 * c.intermediate_size, bias=False),
+                              down_proj=nn.Linear(c.intermediate_size, h))
             self.attn_ln, self.mlp_ln = nn.LayerNorm(h, eps=1e-12), nn.LayerNorm(h, eps=1e-12)
 
         def forward(self, x, mask, cos, sin):
+            x = self.attn_ln(x + self.attention(x, mask, cos, sin))
+            return self.mlp_ln(x + self.mlp(x))
+
+        def gated(self, mlp, x):
+            up, gate = mlp.up_gate_proj(x).split(self.c.intermediate_size, -1)
+            return mlp.down_proj(F.gelu(gate) * up)
+
+        def attend(self, attention, x, mask, cos, sin):
             b, s, h = x.shape
             n = self.c.num_attention_heads
-            q, k, v = (t.view(b, s, n, h // n) for t in self.attention.qkv_proj(x).split(h, -1))
+            q, k, v = (t.view(b, s, n, h // n) for t in attention.qkv_proj(x).split(h, -1))
             q, k = (rotate(t, cos[:, None], sin[:, None]).transpose(1, 2) for t in (q, k))
             y = attend(q, k, v.transpose(1, 2), mask, self.c._attn_implementation == "sdpa")
-            x = self.attn_ln(x + self.attention.o_proj(y.transpose(1, 2).reshape(b, s, h)))
-            up, gate = self.mlp.up_gate_proj(x).split(self.c.intermediate_size, -1)
-            return self.mlp_ln(x + self.mlp.down_proj(F.gelu(gate) * up))
+            return attention.o_proj(y.transpose(1, 2).reshape(b, s, h))
 
     def __init__(self, c):
         super().__init__()
@@ -225,8 +246,7 @@ class NewModel(nn.Module):
         cos, sin = angles(torch.arange(c.max_position_embeddings), h // c.num_attention_heads, c.rope_theta)
         self.embeddings.register_buffer("cos", cos, persistent=False)
         self.embeddings.register_buffer("sin", sin, persistent=False)
-        self.encoder = nn.Module()
-        self.encoder.layer = nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)])
+        self.encoder = Module(layer_by_layer, layer=nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)]))
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
         e, s = self.embeddings, input_ids.shape[1]
@@ -235,11 +255,7 @@ class NewModel(nn.Module):
             x = x + e.token_type_embeddings(input_ids * 0 if token_type_ids is None else token_type_ids)
         positions = torch.arange(s)
         cos, sin = e.cos[:s][positions], e.sin[:s][positions]
-        x, mask = e.LayerNorm(x), hide(attention_mask, x.dtype)
-        hidden = [x]
-        for l in self.encoder.layer:
-            x = l(x, mask, cos, sin)
-            hidden.append(x)
+        x, hidden = self.encoder(e.LayerNorm(x), hide(attention_mask, x.dtype), cos, sin)
         return Output(last_hidden_state=x, hidden_states=hidden)
 
 
@@ -250,19 +266,21 @@ class EuroBertModel(nn.Module):
         def __init__(self, c):
             super().__init__()
             h, d, self.c = c.hidden_size, c.hidden_size // c.num_attention_heads, c
-            self.self_attn = nn.Module()
-            for k, n in dict(q=c.num_attention_heads, k=c.num_key_value_heads, v=c.num_key_value_heads).items():
-                setattr(self.self_attn, k + "_proj", nn.Linear(h, n * d, bias=False))
-            self.self_attn.o_proj = nn.Linear(h, h, bias=False)
-            self.mlp = nn.Module()
-            self.mlp.gate_proj, self.mlp.up_proj = nn.Linear(h, c.intermediate_size, bias=False), nn.Linear(h, c.intermediate_size, bias=False)
-            self.mlp.down_proj = nn.Linear(c.intermediate_size, h, bias=False)
+            m, kv = c.intermediate_size, c.num_key_value_heads * d
+            self.self_attn = Module(self.attend, q_proj=nn.Linear(h, h, bias=False), k_proj=nn.Linear(h, kv, bias=False),
+                                    v_proj=nn.Linear(h, kv, bias=False), o_proj=nn.Linear(h, h, bias=False))
+            self.mlp = Module(lambda m, x: m.down_proj(F.silu(m.gate_proj(x)) * m.up_proj(x)), gate_proj=nn.Linear(h, m, bias=False),
+                              up_proj=nn.Linear(h, m, bias=False), down_proj=nn.Linear(m, h, bias=False))
             self.input_layernorm, self.post_attention_layernorm = RMSNorm(h, c.eps), RMSNorm(h, c.eps)
 
         def forward(self, x, mask, cos, sin):
-            b, s, h = x.shape
-            n, a, groups = self.c.num_attention_heads, self.self_attn, self.c.num_attention_heads // self.c.num_key_value_heads
-            d, y = h // n, self.input_layernorm(x)
+            x = x + self.self_attn(self.input_layernorm(x), mask, cos, sin)
+            return x + self.mlp(self.post_attention_layernorm(x))
+
+        def attend(self, a, y, mask, cos, sin):
+            b, s, h = y.shape
+            n, groups = self.c.num_attention_heads, self.c.num_attention_heads // self.c.num_key_value_heads
+            d = h // n
             q, k, v = (m(y).view(b, s, -1, d).transpose(1, 2) for m in (a.q_proj, a.k_proj, a.v_proj))
             q, k = rotate(q, cos, sin), rotate(k, cos, sin)
 
@@ -270,9 +288,7 @@ class EuroBertModel(nn.Module):
                 return t if groups == 1 else t[:, :, None].expand(b, n // groups, groups, s, d).reshape(b, n, s, d)
 
             y = attend(q, repeat(k), repeat(v), mask, self.c._attn_implementation == "sdpa")
-            x = x + a.o_proj(y.transpose(1, 2).reshape(b, s, h))
-            y = self.post_attention_layernorm(x)
-            return x + self.mlp.down_proj(F.silu(self.mlp.gate_proj(y)) * self.mlp.up_proj(y))
+            return a.o_proj(y.transpose(1, 2).reshape(b, s, h))
 
     def __init__(self, c):
         super().__init__()
