@@ -14,7 +14,7 @@ class Config:
     def __init__(self, **kw):
         self.vocab_size, self.hidden_size, self.num_hidden_layers, self.num_attention_heads = 60, 32, 2, 4
         self.intermediate_size, self.max_position_embeddings, self.pad_token_id, self.type_vocab_size = 48, 160, 1, 2
-        self.rotary_fraction, self.num_key_value_heads, self.rope_theta, self.eps = 1.0, 4, 10000.0, 1e-6
+        self.rotary_fraction, self.num_key_value_heads, self.rope_theta, self.eps, self.table = 1.0, 4, 10000.0, 1e-6, False
         self.__dict__.update(kw)
 
     def to_dict(self):
@@ -59,8 +59,9 @@ class Sentence(nn.Module):
         super().__init__()
         self.auto_model, self.pooling, self.normalise, self.config = model, pooling, normalise, model.config
 
-    def forward(self, input_ids, attention_mask):
-        tokens = self.auto_model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    def forward(self, input_ids, attention_mask, **how):
+        out = self.auto_model(input_ids=input_ids, attention_mask=attention_mask, **how)
+        tokens = out.last_hidden_state
         if self.pooling == "cls":
             y = tokens[:, 0]
         elif self.pooling == "product":
@@ -71,7 +72,7 @@ class Sentence(nn.Module):
             y = torch.sum(tokens * m, 1) / torch.clamp(m.sum(1), min=1e-9)
         if self.normalise:
             y = F.normalize(y, p=2, dim=1)
-        return Output(sentence_embedding=y)
+        return Output(sentence_embedding=y, hidden_states=out.get("hidden_states"))
 
 
 class Module(nn.Module):
@@ -142,7 +143,7 @@ class NomicBertModel(nn.Module):
         self.emb_ln = nn.LayerNorm(h, eps=1e-12)
         self.encoder = Module(layer_by_layer, layers=nn.ModuleList([self.Block(c) for _ in range(c.num_hidden_layers)]))
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
+    def forward(self, input_ids, attention_mask, token_type_ids=None, **_):
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         x = self.emb_ln(self.embeddings.word_embeddings(input_ids) + self.embeddings.token_type_embeddings(types))
         d = self.config.hidden_size // self.config.num_attention_heads
@@ -198,7 +199,7 @@ class JinaBertModel(nn.Module):
         slopes = torch.tensor([2 ** (-8 * (i + 1) / self.config.num_attention_heads) for i in range(self.config.num_attention_heads)])
         return (slopes[:, None, None] * -(p[None, :] - p[:, None]).abs()[None].float())[None]
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
+    def forward(self, input_ids, attention_mask, token_type_ids=None, **_):
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         e, s = self.embeddings, input_ids.shape[1]
         x = e.LayerNorm(e.word_embeddings(input_ids) + e.token_type_embeddings(types))
@@ -248,7 +249,7 @@ class NewModel(nn.Module):
         self.embeddings.register_buffer("sin", sin, persistent=False)
         self.encoder = Module(layer_by_layer, layer=nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)]))
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
+    def forward(self, input_ids, attention_mask, token_type_ids=None, **_):
         e, s = self.embeddings, input_ids.shape[1]
         x = e.word_embeddings(input_ids)
         if self.config.type_vocab_size:
@@ -297,7 +298,7 @@ class EuroBertModel(nn.Module):
         self.layers = nn.ModuleList([self.Layer(c) for _ in range(c.num_hidden_layers)])
         self.norm = RMSNorm(c.hidden_size, c.eps)
 
-    def forward(self, input_ids, attention_mask):
+    def forward(self, input_ids, attention_mask, **_):
         x, d = self.embed_tokens(input_ids), self.config.hidden_size // self.config.num_attention_heads
         cos, sin = angles(torch.arange(input_ids.shape[1]), d, self.config.rope_theta)
         mask, hidden = hide(attention_mask, x.dtype), [x]
