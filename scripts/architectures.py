@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import re
-import sys
 import warnings
 
 import torch

@@ -10,8 +10,6 @@ import argparse
 import os
 import re
 import shutil
-import sys
-import traceback
 import warnings
 
 import onnx
@@ -81,12 +79,21 @@ def nameless(source, target):
     def of(name):
         return name if name in kept else new.setdefault(name, str(len(new)))
 
-    for x in m.graph.initializer:
-        x.name = of(x.name)
-    for n in m.graph.node:
-        n.name = ""
-        del n.metadata_props[:]
-        n.input[:], n.output[:] = [of(x) for x in n.input], [of(x) for x in n.output]
+
+    def rename(graph):
+        for x in graph.initializer:
+            x.name = of(x.name)
+        for n in graph.node:
+            n.name = ""
+            del n.metadata_props[:]
+            n.input[:], n.output[:] = [of(x) for x in n.input], [of(x) for x in n.output]
+            for a in n.attribute:
+                if a.HasField("g"):
+                    for v in (*a.g.input, *a.g.output):
+                        v.name = of(v.name)
+                    rename(a.g)
+
+    rename(m.graph)
     del m.graph.value_info[:]
     onnx.save(m, target)
 
