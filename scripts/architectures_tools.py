@@ -79,7 +79,6 @@ def nameless(source, target):
     def of(name):
         return name if name in kept else new.setdefault(name, str(len(new)))
 
-
     def rename(graph):
         for x in graph.initializer:
             x.name = of(x.name)
