@@ -14,12 +14,13 @@ import sys
 
 def reason(check):
     """The first operator or input that is to blame, in few words."""
-    text = check.get("reason", "")
-    unknown = re.search(r'(\S+) "[^"]*": graft does not know this operator', text)
+    text = re.sub(r"importing \S+: ", "", check.get("reason", ""))
+    unknown = re.search(r'(\w+) "[^"]*": graft does not know this operator', text)
     if unknown:
         return "no operator " + unknown.group(1)
     for pattern, words in (("onnxruntime refuses the model", "invalid ONNX, which onnxruntime refuses"),
                            ("onnxruntime: Error running", "onnxruntime cannot run it"),
+                           ("want a floating-point number", "invalid ONNX: integers where the opset takes none"),
                            ("with a fixed size", "sizes that the file fixes"), ("has an input", "an input that is none of tokens"),
                            ("Error running network", "onnxruntime cannot run it")):
         if pattern in text:
@@ -27,7 +28,7 @@ def reason(check):
     part = re.search(r'(\S+) "[^"]*"( \(opset \d+\))?: (the operator|its mask|the operand|its operands|parts)', text)
     if part:
         return {"its mask": "another mask", "the operand": "heads that are split otherwise"}.get(part.group(3), "an unknown block at " + part.group(1))
-    return text.split("\n")[0][:80]
+    return text.split("\n")[0].split(": ")[-1][:80]
 
 
 rows = collections.OrderedDict()
