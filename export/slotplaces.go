@@ -117,8 +117,19 @@ func (s *slotter) addAll(at *onnx.Node, out string, p peft.Place, fs []kernel.Ac
 func (s *slotter) sum(l importer.Layer, p peft.Place, fs []kernel.Activation) {
 	out := s.m.Ops[l.Output].Where().Output
 	y, at := s.divert(out)
-	in := s.add(at, "Add", out+"/graft/in", s.m.Ops[l.Down].Where().Output, s.m.Ops[l.Norm2].Where().Output)
+	in := s.add(at, "Add", out+"/graft/in", s.down(l), s.m.Ops[l.Norm2].Where().Output)
 	s.addAll(at, out, p, fs, y, s.floatOf(at, out, in, out+"/graft/input"))
+}
+
+// down is the name under which the result of a layer's feed-forward part is added, in a layer that normalises first: a graph
+// may have moved what its last map makes.
+func (s *slotter) down(l importer.Layer) string {
+	sum := s.m.Ops[l.Output].(*importer.Add)
+	in := sum.Nodes[0].Inputs
+	if sum.B == l.Down {
+		return in[1]
+	}
+	return in[0]
 }
 
 // again repeats the nodes of a normalisation on another sum, giving its result the value's own name.

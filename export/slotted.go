@@ -199,6 +199,9 @@ func (s *slotter) needed() []string {
 		}
 	}
 	for _, l := range s.m.Layers {
+		if l.NormFirst && l.Output != importer.None {
+			s.values = append(s.values, s.m.Ops[l.Output].Where().Output, s.down(l))
+		}
 		if l.Norm2 != importer.None {
 			o := s.m.Ops[l.Norm2].(*importer.LayerNorm)
 			s.values = append(s.values, o.Output, o.Addends[0], o.Addends[1])

@@ -67,10 +67,13 @@ func b2i(b bool) int {
 type batch struct {
 	index    [][]int32
 	tables   [][]float32 // by position
-	buckets  [][]int32   // by distance, for sequences of up to longest tokens
+	slopes   [][]float32 // by distance, for sequences of up to longest tokens
+	buckets  [][]int32   // likewise
 	longest  int
 	bounds   []int32
 	firsts   []int32
+	owners   []int32   // by token, the number of its sequence
+	shares   []float32 // one over each sequence's tokens
 	rows     []int32
 	targets  []int32
 	features []float32
@@ -91,8 +94,10 @@ func (b *batch) need() Capacity {
 // reset empties the batch and keeps its memory.
 func (b *batch) reset(e *importer.Encoder) {
 	b.index, b.tables, b.buckets = emptied(b.index, len(e.Indexes)), emptied(b.tables, len(e.Tables)), emptied(b.buckets, len(e.Buckets))
+	b.slopes = emptied(b.slopes, len(e.Slopes))
 	b.longest, b.tokens, b.width = 0, 0, 0
 	b.bounds, b.firsts, b.rows, b.targets = append(b.bounds[:0], 0), b.firsts[:0], b.rows[:0], b.targets[:0]
+	b.owners, b.shares = b.owners[:0], b.shares[:0]
 	b.features, b.order, b.seqs = b.features[:0], b.order[:0], b.seqs[:0]
 }
 
@@ -141,7 +146,10 @@ func (b *batch) add(e *importer.Encoder, i int, s *Sequence) error {
 	if err := b.addPositions(e, len(s.IDs)); err != nil {
 		return fmt.Errorf("sequence %d of %d tokens: %w", i, len(s.IDs), err)
 	}
-	b.firsts = append(b.firsts, start)
+	b.firsts, b.shares = append(b.firsts, start), append(b.shares, 1/float32(len(s.IDs)))
+	for range s.IDs {
+		b.owners = append(b.owners, int32(len(b.order)))
+	}
 	b.bounds = append(b.bounds, start+int32(len(s.IDs)))
 	b.addRows(i, s, start)
 	return nil
@@ -179,6 +187,13 @@ func (b *batch) addPositions(e *importer.Encoder, n int) error {
 		return nil
 	}
 	b.longest = n
+	for k, s := range e.Slopes {
+		x, err := s.Rows(n)
+		if err != nil {
+			return err
+		}
+		b.slopes[k] = append(b.slopes[k][:0], x...)
+	}
 	for k := range e.Buckets {
 		x, err := e.Buckets[k].Rows(n)
 		if err != nil {

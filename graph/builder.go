@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -55,6 +56,9 @@ func (b *builder) encoder() error {
 	}
 	for i := range b.e.Tables {
 		n.Tables = append(n.Tables, n.leaf(fmt.Sprintf("table %d", i), tensor.Float32, n.Capacity.Tokens, b.e.Tables[i].Width))
+	}
+	for i, s := range b.e.Slopes {
+		n.Slopes = append(n.Slopes, n.leaf(fmt.Sprintf("slopes %d", i), tensor.Float32, max(1, 2*n.Capacity.Tokens-1), s.Heads))
 	}
 	for i := range b.e.Buckets {
 		n.Buckets = append(n.Buckets, n.leaf(fmt.Sprintf("buckets %d", i), tensor.Int32, max(1, 2*n.Capacity.Tokens-1)))
@@ -127,6 +131,8 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 		return b.ok(op.Mul(b.v[o.A], b.v[o.B]))
 	case *importer.Columns:
 		return b.ok(op.Columns(b.v[o.X], o.From, o.N))
+	case *importer.Concat:
+		return b.concat(o)
 	case *importer.Rotary:
 		r := kernel.Rotary{Heads: o.Heads, Interleaved: o.Interleaved, Inverse: o.Inverse}
 		return b.ok(op.Rotary(b.v[o.X], n.Tables[o.Cos], n.Tables[o.Sin], r))
@@ -141,6 +147,14 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 			n.Firsts = n.leaf("first tokens", tensor.Int32, n.Capacity.Sequences)
 		}
 		return b.ok(op.Rows(b.v[o.X], n.Firsts))
+	case *importer.Mean:
+		if n.Owners == nil {
+			n.Owners = n.leaf("owners", tensor.Int32, n.Capacity.Tokens)
+			n.Shares = n.leaf("shares", tensor.Float32, n.Capacity.Sequences)
+		}
+		return b.ok(op.Mean(b.v[o.X], n.Owners, n.Shares))
+	case *importer.Normalise:
+		return b.ok(op.Normalise(b.v[o.X], o.Eps))
 	}
 	return b.ok(nil, fmt.Errorf("there is no way to build a %T", o))
 }
@@ -153,8 +167,30 @@ func (b *builder) positions(r *importer.Relative) op.Positions {
 	return op.Positions{X: b.v[r.X], Rows: b.n.Distances[r.Distance]}
 }
 
+// concat puts columns side by side; those of one matrix that stand next to each other there are one part.
+func (b *builder) concat(o *importer.Concat) *G.Node {
+	var parts G.Nodes
+	var at []int
+	width := 0
+	for i := 0; i < len(o.Parts); {
+		p := o.Parts[i]
+		for i++; i < len(o.Parts) && o.Parts[i].X == p.X && o.Parts[i].From == p.From+p.N; i++ {
+			p.N += o.Parts[i].N
+		}
+		parts, at = append(parts, b.ok(op.Columns(b.v[p.X], p.From, p.N))), append(at, width)
+		width += p.N
+	}
+	if b.err != nil {
+		return nil
+	}
+	return b.ok(op.Join(width, at, parts))
+}
+
 // scoreBias is what an attention adds to its scores by distance, nil if nothing.
 func (b *builder) scoreBias(o *importer.Attention) *G.Node {
+	if o.Slopes != nil {
+		return b.n.Slopes[slices.Index(b.e.Slopes, o.Slopes)]
+	}
 	if o.Bias == nil || b.err != nil {
 		return nil
 	}
@@ -174,17 +210,20 @@ func (b *builder) adapted(v importer.Value) (output, bool) {
 // norm adds a normalisation; at a layer's end, with the adapter that sits there:
 // LN(h + adapter(LN(h + r)) + r).
 func (b *builder) norm(v importer.Value, o *importer.LayerNorm) *G.Node {
-	n := b.n
+	n, norm := b.n, op.LayerNorm
+	if o.RMS {
+		norm = op.RMSNorm
+	}
 	x, gamma, beta := b.v[o.X], n.weight(o.Gamma), n.weight(o.Beta)
 	var r *G.Node
 	if o.Residual != importer.None {
 		r = b.v[o.Residual]
 	}
 	if out, ok := b.adapted(v); ok {
-		z := b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+		z := b.ok(norm(x, r, gamma, beta, o.Eps))
 		x = b.adapt(out.Place, z, x)
 	}
-	return b.ok(op.LayerNorm(x, r, gamma, beta, o.Eps))
+	return b.ok(norm(x, r, gamma, beta, o.Eps))
 }
 
 // add adds a sum; at the end of a layer that normalises first, with the adapter that sits there: h + adapter(h + x) + r

@@ -52,6 +52,7 @@ type Network struct {
 	// Leaves that a batch feeds.
 	Index   G.Nodes // int32 [T] for each importer.Encoder.Indexes
 	Tables  G.Nodes // [T,width] for each importer.Encoder.Tables
+	Slopes  G.Nodes // [2L−1,heads] for each importer.Encoder.Slopes
 	Buckets G.Nodes // int32 [2L−1] for each importer.Encoder.Buckets, where the longest sequence has L tokens
 	// Positions are int32 [rows], by the rows of the tables of relative positions: those rows that the batch needs. What
 	// Distances say counts from the first of them.
@@ -64,6 +65,8 @@ type Network struct {
 	Weight    *G.Node // [1]: what the summed loss is multiplied by
 	Seed      *G.Node // [1]: the gradient of the loss, 1
 	Firsts    *G.Node // int32 [sequences]: the first token of each, where an output asks for it
+	Owners    *G.Node // int32 [T]: the sequence of each token, where an output asks for means
+	Shares    *G.Node // [sequences]: one over the tokens of each, likewise
 
 	Hidden  G.Nodes            // [T,H] as importer.Encoder.Hidden, with the adapters in the layers
 	Outputs map[string]*G.Node // of the ONNX graph, by name

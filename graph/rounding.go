@@ -24,12 +24,12 @@ func roundUp(n int) int {
 }
 
 // rounded is the capacity of a batch after pad. Rows go along with tokens, sequences with powers of two, so that there
-// are few sizes in all.
+// are few sizes in all; one sequence more than there are takes the tokens that are added.
 func (c Capacity) rounded(top bool) Capacity {
 	r := Capacity{Tokens: roundUp(c.Tokens), Sequences: c.Sequences, Rows: roundUp(c.Rows)}
 	if !top {
 		r.Rows = max(r.Rows, r.Tokens)
-		r.Sequences = max(8, 1<<bits.Len(uint(max(1, c.Sequences)-1)))
+		r.Sequences = max(8, 1<<bits.Len(uint(c.Sequences)))
 	}
 	return r
 }
@@ -47,6 +47,10 @@ func (b *batch) pad(e *importer.Encoder, top bool) {
 	}
 	b.tokens = c.Tokens
 	if !top {
+		for range c.Tokens - now.Tokens {
+			b.owners = append(b.owners, int32(c.Sequences-1))
+		}
+		b.shares = append(b.shares, make([]float32, c.Sequences-now.Sequences)...)
 		for range c.Sequences - now.Sequences {
 			b.bounds, b.firsts = append(b.bounds, b.bounds[len(b.bounds)-1]), append(b.firsts, 0)
 		}
@@ -62,7 +66,14 @@ func (b *batch) pad(e *importer.Encoder, top bool) {
 
 // stretch makes what goes by distance that of a sequence of n tokens, if the model takes so many.
 func (b *batch) stretch(e *importer.Encoder, n int) {
-	longer := make([][]int32, len(e.Buckets))
+	longer, slopes := make([][]int32, len(e.Buckets)), make([][]float32, len(e.Slopes))
+	for k, s := range e.Slopes {
+		x, err := s.Rows(n)
+		if err != nil {
+			return
+		}
+		slopes[k] = x
+	}
 	for k := range e.Buckets {
 		x, err := e.Buckets[k].Rows(n)
 		if err != nil {
@@ -74,6 +85,9 @@ func (b *batch) stretch(e *importer.Encoder, n int) {
 		if _, err := d.Rows(n); err != nil {
 			return
 		}
+	}
+	for k, x := range slopes {
+		b.slopes[k] = append(b.slopes[k][:0], x...)
 	}
 	for k, x := range longer {
 		b.buckets[k] = append(b.buckets[k][:0], x...)

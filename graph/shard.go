@@ -227,6 +227,10 @@ func (s *Session) feed(w *worker, sh *shard) error {
 		w := x.Shape()[1]
 		f.feed(x, kernel.Tensor{Shape: f.shape(len(b.tables[i])/w, w), F32: b.tables[i]})
 	}
+	for i, x := range n.Slopes {
+		h := x.Shape()[1]
+		f.feed(x, kernel.Tensor{Shape: f.shape(len(b.slopes[i])/h, h), F32: b.slopes[i]})
+	}
 	for i, x := range n.Buckets {
 		f.ints(x, b.buckets[i])
 	}
@@ -238,6 +242,8 @@ func (s *Session) feed(w *worker, sh *shard) error {
 	}
 	f.ints(n.Bounds, b.bounds)
 	f.ints(n.Firsts, b.firsts)
+	f.ints(n.Owners, b.owners)
+	f.feed(n.Shares, kernel.Tensor{Shape: f.shape(len(b.shares)), F32: b.shares})
 	return f.err
 }
 

@@ -15,6 +15,7 @@ type Encoder struct {
 	Indexes   []Index     // what Embedding.Index refers to
 	Tables    []Table     // what Rotary.Cos and Sin refer to
 	Buckets   []Buckets   // what Attention.Buckets refers to
+	Slopes    []*Slopes   // what Attention.Slopes refers to
 	Distances []*Distance // what Relative.Distance refers to
 	Outputs   []Output
 
@@ -40,7 +41,7 @@ type Value int
 const None Value = -1
 
 // Op is one operation of an Encoder: *Embedding, *PositionTable, *Linear, *LayerNorm, *Activation, *Add, *Mul, *Columns,
-// *Rotary, *Attention or *First.
+// *Concat, *Rotary, *Attention, *First, *Mean or *Normalise.
 type Op interface {
 	// Where tells which part of the ONNX graph the operation stands for.
 	Where() *Origin
@@ -91,12 +92,13 @@ func (l *Linear) In() int { return l.W.Shape[b2i(l.Trans)] }
 func (l *Linear) Out() int { return l.W.Shape[1-b2i(l.Trans)] }
 
 // LayerNorm is y = (z − mean(z))/√(var(z)+Eps) ⊙ Gamma + Beta over the rows of z = X + Residual. Residual may be None
-// and Beta nil.
+// and Beta nil. Where RMS is set, it is y = z/√(mean(z²)+Eps) ⊙ Gamma + Beta (Zhang and Sennrich 2019).
 type LayerNorm struct {
 	Origin
 	X, Residual Value
 	Gamma, Beta *Weight
 	Eps         float32
+	RMS         bool
 	Sum         string    // the name of the value z
 	Reads       []string  // the names under which the nodes read z
 	Addends     [2]string // the names under which X and Residual are added, where there is a residual
@@ -128,6 +130,18 @@ type Columns struct {
 	From, N int
 }
 
+// Concat are columns of matrices side by side. Keys and values that several heads share stand in it once for each head.
+type Concat struct {
+	Origin
+	Parts []Part
+}
+
+// Part are the columns x[:, From:From+N].
+type Part struct {
+	X       Value
+	From, N int
+}
+
 // Rotary turns the pairs of columns of each head by the angles of the token's position: (a·cos − b·sin, b·cos + a·sin).
 // Cos and Sin are in Encoder.Tables, half as wide as a head.
 type Rotary struct {
@@ -140,7 +154,8 @@ type Rotary struct {
 }
 
 // Attention is y = softmax(Scale·q·kᵀ + b)·v for each of Heads heads within each sequence. Window > 0 is the distance up
-// to which tokens see each other. With a Bias [v, Heads], b[i,j] is its row for the distance j − i, by Encoder.Buckets.
+// to which tokens see each other. With a Bias [v, Heads], b[i,j] is its row for the distance j − i, by Encoder.Buckets;
+// with Slopes, what they say.
 // Disentangled attention (He et al. 2021) has terms of relative positions in its scores, and neither window nor bias: with
 // p = Keys and r = Queries,
 //
@@ -153,6 +168,7 @@ type Attention struct {
 	Window  int
 	Bias    *Weight   // or nil
 	Buckets int       // of Bias
+	Slopes  *Slopes   // or nil; one of Encoder.Slopes
 	Keys    *Relative // the position keys, which queries meet ("content to position"); nil for none
 	Queries *Relative // the position queries, which keys meet ("position to content"); nil for none
 }
@@ -168,6 +184,19 @@ type Relative struct {
 type First struct {
 	Origin
 	X Value
+}
+
+// Mean is the mean of each sequence's rows: [T,H] → [sequences,H].
+type Mean struct {
+	Origin
+	X Value
+}
+
+// Normalise is y = x / max(‖x‖, Eps) for each row, with the Euclidean norm.
+type Normalise struct {
+	Origin
+	X   Value
+	Eps float32
 }
 
 // Weight is a parameter of the base: one initialiser of the file, or several equal ones where layers share it and the

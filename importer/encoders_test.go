@@ -28,7 +28,9 @@ func TestPartsOfOurEncoders(t *testing.T) {
 	type parts struct {
 		window                          int  // of layer 1; layer 0 sees everything
 		bias, interleaved, half, values bool // rotary embeddings by pairs of columns, by halves, of values too
-		first, gate                     bool
+		first, gate, rms                bool
+		columns                         int  // of a head that rotary embeddings turn, if not all
+		shared, slopes                  bool // one head of keys and values for all; ALiBi
 	}
 	modern := parts{window: 8, half: true, first: true, gate: true}
 	for name, want := range map[string]parts{
@@ -38,7 +40,11 @@ func TestPartsOfOurEncoders(t *testing.T) {
 		"xlm-roberta-xl/model.opset17.onnx": {first: true}, "xlm-roberta-xl/model.dynamo18.onnx": {first: true},
 		"modernbert-tokencls/model.opset17.onnx": modern, "modernbert-tokencls/model.dynamo18.onnx": modern,
 		"modernbert-seqcls/model.opset17.onnx": modern, "modernbert-mlm/model.opset17.onnx": modern,
-		"xlm-roberta-mlm/model.opset17.onnx": {},
+		"xlm-roberta-mlm/model.opset17.onnx": {}, "sentence-bert/model.opset17.onnx": {},
+		"t5-gated/model.opset17.onnx": {bias: true, first: true, gate: true, rms: true}, "t5-gated/model.dynamo18.onnx": {bias: true, first: true, gate: true, rms: true},
+		"megatron-bert/model.opset17.onnx": {first: true}, "jina-bert/model.opset17.onnx": {slopes: true, gate: true},
+		"nomic-bert/model.opset17.onnx": {half: true, columns: 4, gate: true},
+		"eurobert/model.opset17.onnx":   {half: true, shared: true, first: true, gate: true, rms: true}, "eurobert/model.dynamo18.onnx": {half: true, shared: true, first: true, gate: true, rms: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := recognise(t, own(t, name))
@@ -47,17 +53,23 @@ func TestPartsOfOurEncoders(t *testing.T) {
 			}
 			for i, l := range e.Layers {
 				a := e.Ops[l.Attention].(*importer.Attention)
-				got := parts{bias: a.Bias != nil, first: l.NormFirst}
+				got := parts{bias: a.Bias != nil, first: l.NormFirst, slopes: a.Slopes != nil, rms: e.Ops[l.Norm2].(*importer.LayerNorm).RMS}
 				if i == 1 {
 					got.window = a.Window
 				}
 				for k, v := range []importer.Value{a.Q, a.K, a.V} {
+					if c, ok := e.Ops[v].(*importer.Concat); ok {
+						v, got.shared = c.Parts[0].X, k == 2
+						if c.Parts[0].N < 8 {
+							got.columns = c.Parts[0].N
+						}
+					}
 					r, ok := e.Ops[v].(*importer.Rotary)
 					if !ok {
 						continue
 					}
 					got.interleaved, got.half, got.values = r.Interleaved, !r.Interleaved, k == 2
-					if r.Inverse || r.Heads != 2 {
+					if r.Inverse || r.Heads != 2 && !(strings.HasPrefix(name, "eurobert") && k == 1 && r.Heads == 1) {
 						t.Errorf("%+v", r)
 					}
 				}
@@ -68,7 +80,7 @@ func TestPartsOfOurEncoders(t *testing.T) {
 				if got != w {
 					t.Errorf("layer %d is %+v, want %+v", i, got, w)
 				}
-				if ps := l.Projections(); len(ps) != 6 && len(ps) != 4 || slices.Contains(ps, importer.None) {
+				if ps := l.Projections(); len(ps) < 4 || len(ps) > 7 || slices.Contains(ps, importer.None) {
 					t.Errorf("layer %d has the projections %v", i, ps)
 				}
 			}
@@ -184,6 +196,40 @@ func TestPositionsAreRecognisedByWhatTheyCompute(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			needRuntime(t)
+			agree(t, m, e, texts(3, 60, 1, 9, 1, 14))
+		})
+	}
+}
+
+// A mean of tokens is a row for each sequence; its division by its norm is recognised too, however that is written.
+func TestMeansOfTokens(t *testing.T) {
+	for name, edit := range map[string]func(e *editor, x string) string{
+		"as it is": nil,
+		"divided by its norm": func(e *editor, x string) string {
+			sum := e.add("ReduceSum", []string{e.add("Mul", []string{x, x}), e.ints(1)}, intAttr("keepdims", 1))
+			return e.add("Div", []string{x, e.add("Max", []string{e.add("Sqrt", []string{sum}), e.float(1e-12)})})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := own(t, "sentence-bert/model.opset17.onnx")
+			if edit != nil {
+				e := &editor{tb: t, m: m, at: len(m.Graph.Nodes)}
+				m.Graph.Outputs[0].Name = edit(e, m.Graph.Outputs[0].Name)
+			}
+			e := recognise(t, m)
+			v := e.Outputs[0].Value
+			if n, ok := e.Ops[v].(*importer.Normalise); ok {
+				if n.Eps != 1e-12 {
+					t.Errorf("eps %g", n.Eps)
+				}
+				v = n.X
+			} else if edit != nil {
+				t.Errorf("%T", e.Ops[v])
+			}
+			if _, ok := e.Ops[v].(*importer.Mean); !ok || !e.Outputs[0].Pooled || e.Outputs[0].Width != 16 || len(e.Layers) != 2 {
+				t.Errorf("%T, %+v", e.Ops[v], e.Outputs)
 			}
 			needRuntime(t)
 			agree(t, m, e, texts(3, 60, 1, 9, 1, 14))

@@ -69,14 +69,14 @@ func isProduct(n *onnx.Node) bool {
 }
 
 // embedLayerNorm writes y = LN(word[ids] + position[p] + segment[s]), with the number of real tokens of each sequence as
-// the second output.
+// the second output, 0 without a mask.
 func embedLayerNorm(e *emitter, n *onnx.Node, _ knowledge) error {
-	if err := e.need(4); err != nil {
+	if err := e.need(1); err != nil {
 		return err
 	}
 	ids, segments, word, position, segment := e.input(0), e.input(1), e.input(2), e.input(3), e.input(4)
 	gamma, beta, mask, at := e.input(5), e.input(6), e.input(7), e.input(8)
-	if gamma == "" || (segments == "") != (segment == "") {
+	if word == "" || position == "" || gamma == "" || (segments == "") != (segment == "") {
 		return fmt.Errorf("it lacks an input")
 	}
 	if at == "" {
@@ -94,8 +94,8 @@ func embedLayerNorm(e *emitter, n *onnx.Node, _ knowledge) error {
 		sum = e.as(out, "Identity", "", []string{sum})
 	}
 	if out := e.output(1); out != "" {
-		if mask == "" {
-			return fmt.Errorf("its output %q needs a mask", out)
+		if mask == "" { // which counts nothing
+			mask = e.add("Sub", []string{ids, ids})
 		}
 		real := e.add("Cast", []string{mask}, intAttribute("to", int64(onnx.Int32)))
 		e.as(out, "Identity", "", []string{e.reduce("ReduceSum", 13, real, 1, 0)})

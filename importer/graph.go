@@ -188,14 +188,14 @@ func (g *graph) link(known map[string]bool) error {
 	return nil
 }
 
-// copies tells whether a node does nothing but give its input another name: Identity, and Dropout at inference whose
+// copies tells whether a node does nothing but give its input another name: Identity, Concat of one input, and Dropout at inference whose
 // mask nobody wants.
 func (g *graph) copies(n *onnx.Node) bool {
 	if n.Domain != "" || len(n.Inputs) == 0 || n.Inputs[0] == "" || len(n.Outputs) == 0 || n.Outputs[0] == "" {
 		return false
 	}
 	switch n.OpType {
-	case "Identity":
+	case "Identity", "Concat": // of one input
 		return len(n.Inputs) == 1 && len(n.Outputs) == 1
 	case "Dropout":
 		training := len(n.Inputs) > 2 && n.Inputs[2] != "" // or perhaps

@@ -176,6 +176,14 @@ func (f *finder) projection(v Value) Value {
 			v = o.X
 		case *Columns:
 			v = o.X
+		case *Concat:
+			from := f.projection(o.Parts[0].X)
+			for _, p := range o.Parts[1:] {
+				if f.projection(p.X) != from {
+					return None
+				}
+			}
+			return from
 		default:
 			return None
 		}

@@ -65,10 +65,10 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 	q, k, v := r.operand(sc.q), r.operand(sc.k), r.operand(vName)
 	var values [3]func() (Value, error)
 	for i, x := range []struct {
-		heads
+		*heads
 		name   string
 		turned bool
-	}{{q, sc.q, false}, {k, sc.k, !sc.turned}, {v, vName, false}} {
+	}{{&q, sc.q, false}, {&k, sc.k, !sc.turned}, {&v, vName, false}} {
 		if values[i], err = r.splits(x.heads, h, d, x.turned); err != nil {
 			return None, err
 		}
@@ -90,7 +90,10 @@ func (r *recogniser) attention(name string, _ *onnx.Node) (Value, error) {
 		return None, err
 	}
 	if sc.bias != "" {
-		if o.Bias, o.Buckets, err = r.bias(sc.bias, h); err != nil {
+		if o.Bias, o.Buckets, err = r.bias(sc.bias, h); err == nil && o.Bias == nil {
+			o.Slopes, err = r.slopesOf(sc.bias, h)
+		}
+		if err != nil {
 			return None, fmt.Errorf("%v: %w", soft, err)
 		}
 	}
@@ -273,14 +276,14 @@ func (r *recogniser) operand(name string) heads {
 }
 
 // splits tells whether an operand is some of the columns of its matrix of tokens split into h heads of d: element
-// (b, head, s, j), or (b, head, j, s) if turned, is element (b, s, from + head·d + j) of the matrix, or turned from there.
-// It returns what gives the operation, nil where the operand is something else.
-func (r *recogniser) splits(x heads, h, d int, turned bool) (func() (Value, error), error) {
+// (b, head, s, j), or (b, head, j, s) if turned, is element (b, s, starts[head] + j) of the matrix, or turned from there.
+// It returns what gives the operation, nil where the operand is something else. What a turn scales goes into x.scale.
+func (r *recogniser) splits(x *heads, h, d int, turned bool) (func() (Value, error), error) {
 	if x.turn != nil {
 		return r.turnedHeads(x, h, d, turned)
 	}
 	width, ok := r.tokens(x.from)
-	if !ok || width < h*d {
+	if !ok || width < d {
 		return nil, nil
 	}
 	at, err := r.trace(x.from, x.moves())
@@ -291,17 +294,21 @@ func (r *recogniser) splits(x heads, h, d int, turned bool) (func() (Value, erro
 	if len(at) != r.s.batch*h*seq*d {
 		return nil, nil
 	}
+	starts := make([]int, h)
 	for i, k := range at {
 		s, j := i/d%seq, i%d
 		if turned {
 			s, j = i%seq, i/seq%d
 		}
 		head, b := i/(seq*d)%h, i/(seq*d*h)
-		if k != at[0]+int64((b*seq+s)*width+head*d+j) {
+		if b == 0 && s == 0 && j == 0 {
+			starts[head] = int(k)
+		}
+		if k != int64((b*seq+s)*width+starts[head]+j) || starts[head] > width-d {
 			return nil, nil
 		}
 	}
-	return func() (Value, error) { return r.columns(x.from, int(at[0]), h*d, nodesOf(x.moves())) }, nil
+	return func() (Value, error) { return r.headColumns(x.from, starts, d, nodesOf(x.moves())) }, nil
 }
 
 // joins tells whether moves put the heads back side by side: element (b, s, head·d + j) is element (b, head, s, j).

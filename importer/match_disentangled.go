@@ -50,10 +50,10 @@ func (r *recogniser) disentangled(name string, _ *onnx.Node) (Value, error) {
 	q, k, v := r.operand(t.content.left), r.operand(t.content.right), r.operand(vName)
 	var values [3]func() (Value, error)
 	for i, x := range []struct {
-		heads
+		*heads
 		name   string
 		turned bool
-	}{{q, t.content.left, false}, {k, t.content.right, true}, {v, vName, false}} {
+	}{{&q, t.content.left, false}, {&k, t.content.right, true}, {&v, vName, false}} {
 		if values[i], err = r.splits(x.heads, h, d, x.turned); err != nil {
 			return None, err
 		}
@@ -113,7 +113,7 @@ func (r *recogniser) relative(t *summands, x *term, c content, h, d int, scale f
 	if s := x.scale * left.scale * right.scale; !(math.Abs(s-scale) <= 1e-6*math.Abs(scale)) {
 		return nil, r.s.errorf(x.node, "relative positions are scaled by %g, the scores of queries and keys by %g", s, scale)
 	}
-	columns, err := r.splits(left, h, d, false)
+	columns, err := r.splits(&left, h, d, false)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (r *recogniser) embedding(name string, n *onnx.Node) (Value, error) {
 	if len(ls) == 0 {
 		return None, nil
 	}
-	if _, ok := r.tokens(name); !ok {
+	if _, ok := r.tokens(name); !ok && !r.sameForAll(name) {
 		return None, nil
 	}
 	o := &Embedding{Origin: Origin{Output: name}}
@@ -58,6 +58,9 @@ func (r *recogniser) lookups(name string) []lookup {
 		}
 		return slices.Concat(x, y)
 	}
+	if n != nil && n.OpType == "Expand" && r.moves(n) && r.repeats(n.Inputs[0], name) {
+		return r.embeds(n.Inputs[0])
+	}
 	table, rows, ok := r.operands(n, "Gather")
 	if !ok {
 		return nil
@@ -70,6 +73,19 @@ func (r *recogniser) lookups(name string) []lookup {
 		return nil
 	}
 	return []lookup{{t.param, rows, n}}
+}
+
+// repeats tells whether a value [.., sequence, width] is that of one name, for each sequence of the batch.
+func (r *recogniser) repeats(from, name string) bool {
+	a, b := r.s.value(from).Shape, r.s.value(name).Shape
+	return len(a) >= 2 && len(b) >= 2 && slices.Equal(a[len(a)-2:], b[len(b)-2:]) && a[len(a)-2] == r.s.seq
+}
+
+// sameForAll tells whether a value holds rows of tables for the tokens of one sequence, which are those of all: it goes
+// by positions.
+func (r *recogniser) sameForAll(name string) bool {
+	v := r.s.value(name)
+	return len(v.Shape) >= 2 && v.Shape[len(v.Shape)-2] == r.s.seq && v.Size() == r.s.seq*r.width(name) && len(r.embeds(name)) > 0
 }
 
 // index numbers the values that hold row numbers.
@@ -90,7 +106,11 @@ func (r *recogniser) index(name string) (int, error) {
 // add recognises the sum of two activations of one shape.
 func (r *recogniser) add(name string, n *onnx.Node) (Value, error) {
 	a, b, ok := r.operands(n, "Add")
-	if !ok || !r.active(a) || !r.active(b) || !slices.Equal(r.s.value(a).Shape, r.s.value(b).Shape) {
+	if !ok || !r.active(a) || !r.active(b) {
+		return None, nil
+	}
+	if p, q := r.s.value(a).Shape, r.s.value(b).Shape; !slices.Equal(p, q) &&
+		!(slices.Equal(r.s.value(name).Shape, p) && r.sameForAll(b)) && !(slices.Equal(r.s.value(name).Shape, q) && r.sameForAll(a)) {
 		return None, nil
 	}
 	x, y, err := r.both(a, b)

@@ -92,7 +92,7 @@ func (r *recogniser) layout(name string, n *onnx.Node) (Value, error) {
 	}
 	width, ok := r.tokens(from)
 	if !ok {
-		return None, nil
+		return r.pooledLayout(name, from, chain)
 	}
 	at, err := r.trace(from, chain)
 	if err != nil {
@@ -119,10 +119,65 @@ func (r *recogniser) layout(name string, n *onnx.Node) (Value, error) {
 			return None, nil
 		}
 	}
-	if w, ok := r.tokens(name); n2 != width && (!ok || w != n2) {
+	if w, ok := r.tokens(name); n2 != width && (!ok || w != n2) && !(n2 == 1 && r.numbers(name)) {
 		return None, nil
 	}
 	return r.columns(from, int(at[0]), n2, nodesOf(chain))
+}
+
+// pooledLayout recognises moves that leave a matrix of one row for each sequence as it is.
+func (r *recogniser) pooledLayout(name, from string, chain []move) (Value, error) {
+	if s := r.s.value(from).Shape; len(s) == 0 || s[0] != r.s.batch || r.s.value(name).Size() != r.s.value(from).Size() {
+		return None, nil
+	}
+	at, err := r.trace(from, chain)
+	if err != nil {
+		return None, err
+	}
+	for i, k := range at {
+		if k != int64(i) {
+			return None, nil
+		}
+	}
+	v, err := r.value(from)
+	if err == nil && !r.pooled(v) {
+		v = None
+	}
+	return v, err
+}
+
+// numbers tells whether a value has the shape [batch, sequence]: one number for each token.
+func (r *recogniser) numbers(name string) bool {
+	return slices.Equal(r.s.value(name).Shape, []int{r.s.batch, r.s.seq})
+}
+
+// headColumns are n columns of a matrix of tokens from each of some starts on, side by side.
+func (r *recogniser) headColumns(from string, starts []int, n int, nodes []*onnx.Node) (Value, error) {
+	together := true
+	for i, at := range starts {
+		together = together && at == starts[0]+i*n
+	}
+	if together {
+		return r.columns(from, starts[0], len(starts)*n, nodes)
+	}
+	key := fmt.Sprintf("%s\x00columns %v %d", from, starts, n)
+	if v, ok := r.memo[key]; ok {
+		return v, nil
+	}
+	x, err := r.value(from)
+	if err != nil {
+		return None, err
+	}
+	o := &Concat{Origin: Origin{from, nodes}}
+	if len(nodes) > 0 {
+		o.Output = nodes[len(nodes)-1].Outputs[0]
+	}
+	for _, at := range starts {
+		o.Parts = append(o.Parts, Part{x, at, n})
+	}
+	v, err := r.put(o)
+	r.memo[key] = v
+	return v, err
 }
 
 // columns are n columns of a matrix of tokens, by nodes that only move elements.

@@ -47,7 +47,7 @@ func (r *recogniser) affine(p *product, bias *view, name string, add *onnx.Node)
 		b = bias.tensor
 		r.copies(module(b.Name)+".weight", p.w)
 	}
-	o.W = r.weight(p.w, r.s.g.linearNames(p.w.tensor, b, p.node)...)
+	o.W = r.weight(p.w, r.s.g.linearNames(p.w.tensor, b, p.node, r.oneMap(p.w.tensor, b))...)
 	if bias != nil {
 		name := b.Name
 		if anonymous(name) {

@@ -11,6 +11,7 @@ type norm struct {
 	x           string
 	gamma, beta *view
 	eps         float64
+	rms         bool         // no mean is subtracted
 	nodes       []*onnx.Node // in order
 }
 
@@ -24,7 +25,7 @@ func (r *recogniser) layerNorm(name string, n *onnx.Node) (Value, error) {
 	if m == nil {
 		return None, nil
 	}
-	o := &LayerNorm{Origin: Origin{name, m.nodes}, Residual: None, Eps: float32(m.eps), Sum: m.x}
+	o := &LayerNorm{Origin: Origin{name, m.nodes}, Residual: None, Eps: float32(m.eps), RMS: m.rms, Sum: m.x}
 	last := m.nodes[len(m.nodes)-1]
 	o.Gamma = r.weight(m.gamma, parameterName(m.gamma.tensor.Name, last, "weight"))
 	if m.beta != nil {
@@ -104,8 +105,10 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 		m.eps = float64(a.F)
 	}
 	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
-		if m.beta = r.row(n.Inputs[2], r.width(x)); m.beta == nil && !r.zeros(n.Inputs[2]) {
-			return nil
+		if !r.zeros(n.Inputs[2]) {
+			if m.beta = r.row(n.Inputs[2], r.width(x)); m.beta == nil {
+				return nil
+			}
 		}
 	}
 	if m.gamma == nil {
@@ -114,19 +117,33 @@ func (r *recogniser) normOp(n *onnx.Node) *norm {
 	return m
 }
 
-// zeros tells whether a value is a constant of zeros alone, which an exporter writes for a shift that is not there.
+// zeros tells whether a value is a constant of zeros alone, or an initialiser of them without a name, which an exporter
+// writes for a shift that is not there.
 func (r *recogniser) zeros(name string) bool {
 	v := r.s.value(name)
+	if v != nil && v.kind == parameter && anonymous(v.param.tensor.Name) {
+		x, err := v.param.tensor.Float32s()
+		return err == nil && !slices.ContainsFunc(x, func(x float32) bool { return x != 0 })
+	}
 	return v != nil && v.kind == constant && len(v.Floats) > 0 && !slices.ContainsFunc(v.Floats, func(x float64) bool { return x != 0 })
 }
 
-// normNodes matches (x − mean(x)) / √(mean((x − mean(x))²) + eps) · gamma (+ beta), written out.
+// normNodes matches (x − mean(x)) / √(mean((x − mean(x))²) + eps) · gamma (+ beta), written out; without the means,
+// x / √(mean(x²) + eps) · gamma.
 func (r *recogniser) normNodes(n *onnx.Node) *norm {
 	m := &norm{}
-	take := func(n *onnx.Node) { m.nodes = append([]*onnx.Node{n}, m.nodes...) }
+	take := func(nodes ...*onnx.Node) {
+		for _, n := range nodes {
+			if !slices.Contains(m.nodes, n) {
+				m.nodes = append([]*onnx.Node{n}, m.nodes...)
+			}
+		}
+	}
 	if act, other, ok := r.sides(n, "Add"); ok {
-		if m.beta = r.row(other, r.width(act)); m.beta == nil &&
-			!(r.zeros(other) && slices.Equal(r.s.value(n.Outputs[0]).Shape, r.s.value(act).Shape)) {
+		if !r.zeros(other) {
+			m.beta = r.row(other, r.width(act))
+		}
+		if m.beta == nil && !(r.zeros(other) && slices.Equal(r.s.value(n.Outputs[0]).Shape, r.s.value(act).Shape)) {
 			return nil
 		}
 		take(n)
@@ -141,51 +158,93 @@ func (r *recogniser) normNodes(n *onnx.Node) *norm {
 	}
 	take(n)
 	n = r.s.g.producer(act)
-	sub, root, ok := r.operands(n, "Div")
-	if !ok {
+	x, square, nodes := r.byRoot(n)
+	if square == "" {
 		return nil
 	}
-	take(n)
-	sqrt := r.s.g.producer(root)
-	if sqrt == nil || sqrt.OpType != "Sqrt" {
-		return nil
-	}
-	take(sqrt)
-	add := r.s.g.producer(sqrt.Inputs[0])
-	variance, eps, ok := r.sides(add, "Add")
+	take(nodes...)
+	variance, eps, ok := r.sides(r.s.g.producer(square), "Add")
 	if !ok {
 		return nil
 	}
 	if m.eps, ok = r.scalar(eps); !ok {
 		return nil
 	}
-	take(add)
-	meanSquare := r.s.g.producer(variance)
-	if !r.meanOfRows(meanSquare) {
+	take(r.s.g.producer(square))
+	of, nodes := r.meanSquare(variance)
+	if of == "" {
 		return nil
 	}
-	take(meanSquare)
-	square := r.s.g.producer(meanSquare.Inputs[0])
-	a, b, ok := r.operands(square, "Pow", "Mul")
+	take(nodes...)
+	from, nodes, ok := r.centred(x)
+	from2, nodes2, ok2 := r.centred(of)
+	switch {
+	case ok && ok2 && from == from2:
+		m.x = from
+		take(nodes2...)
+		take(nodes...)
+	case x == of && r.active(x):
+		m.x, m.rms = x, true
+	default:
+		return nil
+	}
+	return m
+}
+
+// byRoot matches x / √z, also written as a product with 1/√z, whose nodes come last first.
+func (r *recogniser) byRoot(n *onnx.Node) (x, z string, nodes []*onnx.Node) {
+	x, root, ok := r.operands(n, "Div")
+	nodes = []*onnx.Node{n}
 	if !ok {
-		return nil
-	}
-	if e, isScalar := r.scalar(b); square.OpType == "Pow" && !(isScalar && e == 2) || square.OpType == "Mul" && a != b {
-		return nil
-	}
-	take(square)
-	x, nodes, ok := r.centred(sub)
-	x2, nodes2, ok2 := r.centred(a)
-	if !ok || !ok2 || x != x2 {
-		return nil
-	}
-	for _, n := range slices.Concat(nodes2, nodes) {
-		if !slices.Contains(m.nodes, n) {
-			take(n)
+		a, b, ok := r.operands(n, "Mul")
+		if !ok {
+			return "", "", nil
+		}
+		for _, way := range [][2]string{{a, b}, {b, a}} {
+			inverse := r.s.g.producer(way[1])
+			if of := r.reciprocal(inverse); of != "" && r.s.value(of).Size() < r.s.value(way[0]).Size() {
+				x, root, nodes = way[0], of, append(nodes, inverse)
+				break
+			}
+		}
+		if root == "" {
+			return "", "", nil
 		}
 	}
-	m.x = x
-	return m
+	sqrt := r.s.g.producer(root)
+	if sqrt == nil || sqrt.OpType != "Sqrt" || sqrt.Domain != "" {
+		return "", "", nil
+	}
+	return x, r.s.g.resolve(sqrt.Inputs[0]), append(nodes, sqrt)
+}
+
+// reciprocal is the value that a node takes the reciprocal of, "" where it does something else.
+func (r *recogniser) reciprocal(n *onnx.Node) string {
+	if n != nil && n.Domain == "" && n.OpType == "Reciprocal" {
+		return r.s.g.resolve(n.Inputs[0])
+	}
+	one, of, ok := r.operands(n, "Div")
+	if f, isScalar := r.scalar(one); ok && isScalar && f == 1 {
+		return of
+	}
+	return ""
+}
+
+// meanSquare matches the mean of the squares of x over the last axis.
+func (r *recogniser) meanSquare(name string) (x string, nodes []*onnx.Node) {
+	mean := r.s.g.producer(name)
+	if !r.meanOfRows(mean) {
+		return "", nil
+	}
+	square := r.s.g.producer(mean.Inputs[0])
+	a, b, ok := r.operands(square, "Pow", "Mul")
+	if !ok {
+		return "", nil
+	}
+	if e, isScalar := r.scalar(b); square.OpType == "Pow" && !(isScalar && e == 2) || square.OpType == "Mul" && a != b {
+		return "", nil
+	}
+	return a, []*onnx.Node{mean, square}
 }
 
 // centred matches x − mean(x) over the last axis.

@@ -138,99 +138,193 @@ func (r *recogniser) apply(t *turn, x []float64, factors map[string]*fold.Array,
 }
 
 // turnedHeads tells whether an operand of attention, behind a turn, is its matrix of tokens split into h heads of d
-// columns that rotary embeddings turn, and returns what adds the operation. It tries what rotary embeddings there are,
-// taking the angles from a matrix of ones in the first column of each pair, and comparing on random numbers.
-func (r *recogniser) turnedHeads(x heads, h, d int, turned bool) (func() (Value, error), error) {
-	t := x.turn
-	width, ok := r.tokens(t.from)
-	if !ok || width%(h*d) != 0 || d%2 != 0 {
+// columns, of which rotary embeddings turn the first ones, and returns what adds the operation. It tries what rotary
+// embeddings there are, taking the angles from a matrix of ones in the first column of each pair, and comparing on random
+// numbers.
+func (r *recogniser) turnedHeads(x *heads, h, d int, turned bool) (func() (Value, error), error) {
+	width, ok := r.tokens(x.turn.from)
+	if !ok || width%d != 0 || d%2 != 0 {
 		return nil, nil
 	}
-	factors, memo := map[string]*fold.Array{}, r.s.feeds(slices.Repeat([]int{r.s.seq}, r.s.batch))
-	for _, f := range t.factors {
+	t := &turning{r: r, x: x, g: rotation{batch: r.s.batch, seq: r.s.seq, h: h, d: d, width: width, turned: turned},
+		factors: map[string]*fold.Array{}}
+	memo := r.s.feeds(slices.Repeat([]int{r.s.seq}, r.s.batch))
+	for _, f := range x.turn.factors {
 		a, err := r.s.compute(f, memo)
 		if err != nil {
 			return nil, err
 		}
-		factors[f] = a
+		t.factors[f] = a
 	}
-	value := func(m []float64) ([]float64, error) {
-		a, err := r.apply(t, m, factors, x.from)
-		if err == nil {
-			a, err = r.run(x.moves(), a)
+	if ok, err := t.findHeads(); err != nil || !ok {
+		return nil, err
+	}
+	random := t.g.random()
+	got, err := t.apply(random)
+	if err != nil {
+		return nil, err
+	}
+	for _, gain := range []float64{1, t.g.stretch(got, random)} {
+		for _, interleaved := range []bool{false, true} {
+			g := t.g
+			g.interleaved, g.gain = interleaved, gain
+			if g.dims = g.turnedColumns(got, random); g.dims < 2 || g.dims%2 != 0 {
+				continue
+			}
+			angles, err := t.apply(g.ones())
+			if err != nil {
+				return nil, err
+			}
+			if cos, sin := g.angles(angles); g.matches(got, random, cos, sin) && t.holds(g, cos) {
+				x.scale *= gain
+				return func() (Value, error) { return t.rotary(g, cos, sin) }, nil
+			}
 		}
+	}
+	for _, interleaved := range []bool{false, true} { // whose tables are named in the error
+		g := t.g
+		g.interleaved, g.gain, g.dims = interleaved, 1, d
+		angles, err := t.apply(g.ones())
 		if err != nil {
 			return nil, err
 		}
-		if len(a.Floats) != r.s.batch*h*r.s.seq*d {
-			return nil, fmt.Errorf("%q does not give %d heads of %d", x.from, h, d)
-		}
-		return a.Floats, nil
-	}
-	for from := 0; from < width; from += h * d {
-		for _, interleaved := range []bool{false, true} {
-			g := rotation{r.s.batch, r.s.seq, h, d, width, from, interleaved, turned}
-			angles, err := value(g.ones())
-			if err != nil {
-				return nil, err
-			}
-			if !slices.ContainsFunc(angles, func(v float64) bool { return v != 0 }) {
-				break // other columns
-			}
-			cos, sin := g.angles(angles)
-			random := g.random()
-			got, err := value(random)
-			if err != nil {
-				return nil, err
-			}
-			if g.matches(got, random, cos, sin) {
-				return func() (Value, error) { return r.rotary(x, g, cos, sin, factors) }, nil
-			}
+		if cos, sin := g.angles(angles); g.matches(got, random, cos, sin) {
+			return func() (Value, error) { return t.rotary(g, cos, sin) }, nil
 		}
 	}
 	return nil, nil
 }
 
-// rotary adds a rotary embedding whose angles at the probe are known.
-func (r *recogniser) rotary(x heads, g rotation, cos, sin []float64, factors map[string]*fold.Array) (Value, error) {
-	key := fmt.Sprintf("%s\x00rotary %d %d", x.from, g.from, g.h)
-	if v, ok := r.memo[key]; ok {
-		return v, nil
-	}
-	o := &Rotary{Origin: Origin{x.from, x.turn.nodes}, Heads: g.h, Interleaved: g.interleaved}
-	var negated bool
-	var err error
-	if o.Cos, negated, err = r.angleTable(x.turn.factors, factors, cos, g); err == nil && negated {
-		err = fmt.Errorf("the cosines are negated")
-	}
-	if err != nil {
-		return None, fmt.Errorf("%q: the cosines of its rotary embedding: %w", x.from, err)
-	}
-	if o.Sin, o.Inverse, err = r.angleTable(x.turn.factors, factors, sin, g); err != nil {
-		return None, fmt.Errorf("%q: the sines of its rotary embedding: %w", x.from, err)
-	}
-	turns := func(n *onnx.Node) bool { return !r.moves(n) }
-	nodes := slices.DeleteFunc(slices.Clone(x.turn.nodes), turns)
-	if o.X, err = r.columns(x.turn.from, g.from, g.h*g.d, nodes); err != nil {
-		return None, err
-	}
-	v, err := r.put(o)
-	r.memo[key] = v
-	return v, err
+// turning is an operand of attention behind a turn.
+type turning struct {
+	r       *recogniser
+	x       *heads
+	g       rotation // as far as it is known
+	factors map[string]*fold.Array
 }
 
-// angleTable finds the factor that holds the cosines or sines, perhaps negated.
-func (r *recogniser) angleTable(names []string, factors map[string]*fold.Array, want []float64, g rotation) (i int,
-	negated bool, err error) {
-	for _, name := range names {
-		a := factors[name]
-		for _, width := range []int{g.d, g.d / 2} {
+// apply computes the operand for a matrix of tokens.
+func (t *turning) apply(m []float64) ([]float64, error) {
+	a, err := t.r.apply(t.x.turn, m, t.factors, t.x.from)
+	if err == nil {
+		a, err = t.r.run(t.x.moves(), a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(a.Floats) != t.g.batch*t.g.h*t.g.seq*t.g.d {
+		return nil, fmt.Errorf("%q does not give %d heads of %d", t.x.from, t.g.h, t.g.d)
+	}
+	return a.Floats, nil
+}
+
+// findHeads finds the columns that each head is made of, from how much larger it becomes where block c of the matrix's
+// columns is multiplied by c + 1. It is a guess that the numbers must bear out.
+func (t *turning) findHeads() (bool, error) {
+	g := &t.g
+	ones := slices.Repeat([]float64{1}, g.batch*g.seq*g.width)
+	blocks := make([]float64, len(ones))
+	for i := range blocks {
+		blocks[i] = float64(i%g.width/g.d + 1)
+	}
+	one, err := t.apply(ones)
+	if err != nil {
+		return false, err
+	}
+	block, err := t.apply(blocks)
+	if err != nil {
+		return false, err
+	}
+	for head := range g.h {
+		most := g.out(0, 0, head, 0)
+		for j := range g.d {
+			if k := g.out(0, 0, head, j); math.Abs(one[k]) > math.Abs(one[most]) {
+				most = k
+			}
+		}
+		c := math.Round(block[most]/one[most]) - 1
+		if !(c >= 0 && c < float64(g.width/g.d)) { // nor is NaN
+			return false, nil
+		}
+		g.starts = append(g.starts, int(c)*g.d)
+	}
+	return true, nil
+}
+
+// holds tells whether one of the factors holds cosines.
+func (t *turning) holds(g rotation, cos []float64) bool {
+	name, _, _ := t.table(g, cos)
+	return name != ""
+}
+
+// rotary adds a rotary embedding whose angles at the probe are known: of the heads that there are in the matrix, each
+// once.
+func (t *turning) rotary(g rotation, cos, sin []float64) (Value, error) {
+	r, x := t.r, t.x
+	own := slices.Compact(slices.Sorted(slices.Values(g.starts)))
+	key := fmt.Sprintf("%s\x00rotary %v", x.from, own)
+	v, ok := r.memo[key]
+	if !ok {
+		o := &Rotary{Origin: Origin{x.from, x.turn.nodes}, Heads: len(own), Interleaved: g.interleaved}
+		var negated bool
+		var err error
+		if o.Cos, negated, err = t.angleTable(g, cos); err == nil && negated {
+			err = fmt.Errorf("the cosines are negated")
+		}
+		if err != nil {
+			return None, fmt.Errorf("%q: the cosines of its rotary embedding: %w", x.from, err)
+		}
+		if o.Sin, o.Inverse, err = t.angleTable(g, sin); err != nil {
+			return None, fmt.Errorf("%q: the sines of its rotary embedding: %w", x.from, err)
+		}
+		turns := func(n *onnx.Node) bool { return !r.moves(n) }
+		if o.X, err = r.headColumns(x.turn.from, own, g.dims, slices.DeleteFunc(slices.Clone(x.turn.nodes), turns)); err != nil {
+			return None, err
+		}
+		if v, err = r.put(o); err != nil {
+			return None, err
+		}
+		r.memo[key] = v
+	}
+	if g.dims == g.d && len(own) == g.h && slices.IsSorted(g.starts) {
+		return v, nil
+	}
+	c := &Concat{Origin: Origin{x.from, nodesOf(x.moves())}}
+	for _, start := range g.starts {
+		i, _ := slices.BinarySearch(own, start)
+		c.Parts = append(c.Parts, Part{v, i * g.dims, g.dims})
+		if g.dims < g.d {
+			rest, err := r.value(x.turn.from)
+			if err != nil {
+				return None, err
+			}
+			c.Parts = append(c.Parts, Part{rest, start + g.dims, g.d - g.dims})
+		}
+	}
+	return r.put(c)
+}
+
+// angleTable numbers the factor that holds the cosines or sines, perhaps negated.
+func (t *turning) angleTable(g rotation, want []float64) (i int, negated bool, err error) {
+	name, pick, negated := t.table(g, want)
+	if name == "" {
+		return 0, false, fmt.Errorf("none of %d factors holds them", len(t.factors))
+	}
+	i, err = t.r.table(name, pick)
+	return i, negated, err
+}
+
+// table finds the factor that holds the cosines or sines, perhaps negated, and which of its columns.
+func (t *turning) table(g rotation, want []float64) (name string, pick []int, negated bool) {
+	for _, name := range t.x.turn.factors {
+		a := t.factors[name]
+		for _, width := range []int{g.dims, g.dims / 2} {
 			if len(a.Floats) != g.seq*width && len(a.Floats) != g.batch*g.seq*width {
 				continue
 			}
-			pick := make([]int, g.d/2)
+			pick := make([]int, g.dims/2)
 			for i := range pick {
-				if pick[i] = i; g.interleaved && width == g.d {
+				if pick[i] = i; g.interleaved && width == g.dims {
 					pick[i] = 2 * i
 				}
 			}
@@ -241,22 +335,27 @@ func (r *recogniser) angleTable(names []string, factors map[string]*fold.Array, 
 				same, opposite = same && near(v, w), opposite && near(-v, w)
 			}
 			if same || opposite {
-				i, err := r.table(name, pick)
-				return i, !same, err
+				return name, pick, !same
 			}
 		}
 	}
-	return 0, false, fmt.Errorf("none of %d factors holds them", len(names))
+	return "", nil, false
 }
 
 // near compares in float32's precision, in which the graph computes.
 func near(x, y float64) bool { return math.Abs(x-y) <= 4e-6*(1+math.Abs(y)) }
 
-// rotation is a rotary embedding of h heads of d columns, from column from on of a matrix of tokens of some width, whose
-// result stands by sequence, head, token and column; by column and token if turned.
+// rotation is a rotary embedding of h heads of d columns, each from one of starts on in a matrix of tokens of some width,
+// whose result stands by sequence, head, token and column; by column and token if turned. The first dims columns of a head
+// are turned, and all are multiplied by gain.
 type rotation struct {
-	batch, seq, h, d, width, from int
-	interleaved, turned           bool
+	batch, seq, h, d, width int
+	turned                  bool
+	starts                  []int
+
+	dims        int
+	gain        float64
+	interleaved bool
 }
 
 // pair are the columns of pair i of a head.
@@ -264,11 +363,11 @@ func (g rotation) pair(i int) (a, b int) {
 	if g.interleaved {
 		return 2 * i, 2*i + 1
 	}
-	return i, i + g.d/2
+	return i, i + g.dims/2
 }
 
 // in is the place of an element of the matrix, out that of the result.
-func (g rotation) in(b, s, head, j int) int { return (b*g.seq+s)*g.width + g.from + head*g.d + j }
+func (g rotation) in(b, s, head, j int) int { return (b*g.seq+s)*g.width + g.starts[head] + j }
 
 func (g rotation) out(b, s, head, j int) int {
 	if g.turned {
@@ -277,17 +376,24 @@ func (g rotation) out(b, s, head, j int) int {
 	return ((b*g.h+head)*g.seq+s)*g.d + j
 }
 
-// each calls f for every pair.
-func (g rotation) each(f func(b, s, head, i int)) {
+// heads calls f for every head of every token.
+func (g rotation) heads(f func(b, s, head int)) {
 	for b := range g.batch {
 		for s := range g.seq {
 			for head := range g.h {
-				for i := range g.d / 2 {
-					f(b, s, head, i)
-				}
+				f(b, s, head)
 			}
 		}
 	}
+}
+
+// each calls f for every pair.
+func (g rotation) each(f func(b, s, head, i int)) {
+	g.heads(func(b, s, head int) {
+		for i := range g.dims / 2 {
+			f(b, s, head, i)
+		}
+	})
 }
 
 // ones has a one in the first column of each pair.
@@ -310,14 +416,38 @@ func (g rotation) random() []float64 {
 	return x
 }
 
+// stretch is how much longer the first head is than what it was made of: turning keeps lengths.
+func (g rotation) stretch(got, x []float64) float64 {
+	var from, to float64
+	for j := range g.d {
+		p, q := x[g.in(0, 0, 0, j)], got[g.out(0, 0, 0, j)]
+		from, to = from+p*p, to+q*q
+	}
+	return math.Sqrt(to / from)
+}
+
+// turnedColumns is the number of a head's columns up to the last one that is not just multiplied by the gain.
+func (g rotation) turnedColumns(got, x []float64) int {
+	n := 0
+	g.heads(func(b, s, head int) {
+		for j := n; j < g.d; j++ {
+			if !near(got[g.out(b, s, head, j)], g.gain*x[g.in(b, s, head, j)]) {
+				n = j + 1
+			}
+		}
+	})
+	return n
+}
+
 // angles are the cosines and sines of the first head, by sequence, token and pair, as ones are turned by them.
 func (g rotation) angles(turned []float64) (cos, sin []float64) {
-	cos, sin = make([]float64, g.batch*g.seq*g.d/2), make([]float64, g.batch*g.seq*g.d/2)
+	half := g.dims / 2
+	cos, sin = make([]float64, g.batch*g.seq*half), make([]float64, g.batch*g.seq*half)
 	g.each(func(b, s, head, i int) {
 		if head == 0 {
 			first, second := g.pair(i)
-			at := (b*g.seq+s)*g.d/2 + i
-			cos[at], sin[at] = turned[g.out(b, s, head, first)], turned[g.out(b, s, head, second)]
+			at := (b*g.seq+s)*half + i
+			cos[at], sin[at] = turned[g.out(b, s, head, first)]/g.gain, turned[g.out(b, s, head, second)]/g.gain
 		}
 	})
 	return cos, sin
@@ -326,11 +456,20 @@ func (g rotation) angles(turned []float64) (cos, sin []float64) {
 // matches tells whether got is x turned.
 func (g rotation) matches(got, x, cos, sin []float64) bool {
 	ok := true
+	same := func(b, s, head, j int, want float64) {
+		ok = ok && near(got[g.out(b, s, head, j)], g.gain*want)
+	}
 	g.each(func(b, s, head, i int) {
 		first, second := g.pair(i)
 		p, q := x[g.in(b, s, head, first)], x[g.in(b, s, head, second)]
-		c, w := cos[(b*g.seq+s)*g.d/2+i], sin[(b*g.seq+s)*g.d/2+i]
-		ok = ok && near(got[g.out(b, s, head, first)], p*c-q*w) && near(got[g.out(b, s, head, second)], q*c+p*w)
+		at := (b*g.seq+s)*(g.dims/2) + i
+		same(b, s, head, first, p*cos[at]-q*sin[at])
+		same(b, s, head, second, q*cos[at]+p*sin[at])
+	})
+	g.heads(func(b, s, head int) {
+		for j := g.dims; j < g.d; j++ {
+			same(b, s, head, j, x[g.in(b, s, head, j)])
+		}
 	})
 	return ok
 }

@@ -57,9 +57,10 @@ func parameterName(own string, n *onnx.Node, kind string) string {
 }
 
 // linearNames lists what the weight of a linear map, nil for one that is computed, may be called in Hugging Face's model,
-// the most trustworthy first: its own name, its bias's module and the node's scope. A bias with more users than the weight
-// does not tell: exporters keep one of several that are equal.
-func (g *graph) linearNames(w, bias *onnx.Tensor, n *onnx.Node) []string {
+// the most trustworthy first: its own name, its bias's module and the node's scope. The scope goes first where it lies
+// within the bias's module: a bias may belong to a module around that of the weight. A bias with more users than the weight
+// does not tell, since exporters keep one of several that are equal, unless they are known to be one map.
+func (g *graph) linearNames(w, bias *onnx.Tensor, n *onnx.Node, one bool) []string {
 	own, most := "", 1
 	if w != nil {
 		own, most = w.Name, len(g.users[w.Name])
@@ -67,9 +68,42 @@ func (g *graph) linearNames(w, bias *onnx.Tensor, n *onnx.Node) []string {
 	if w != nil && !anonymous(own) {
 		return []string{own}
 	}
-	var names []string
-	if bias != nil && !anonymous(bias.Name) && len(g.users[bias.Name]) <= most {
-		names = append(names, module(bias.Name)+".weight")
+	byScope := parameterName(own, n, "weight")
+	if bias == nil || anonymous(bias.Name) || len(g.users[bias.Name]) > most && !one {
+		return []string{byScope}
 	}
-	return append(names, parameterName(own, n, "weight"))
+	byBias := module(bias.Name) + ".weight"
+	if strings.HasPrefix(byScope, module(bias.Name)+".") {
+		return []string{byScope, byBias}
+	}
+	return []string{byBias, byScope}
+}
+
+// oneMap tells whether all users of a bias add it to the product with one weight, or with copies of it.
+func (r *recogniser) oneMap(w, bias *onnx.Tensor) bool {
+	if bias == nil {
+		return false
+	}
+	for _, n := range r.s.g.users[bias.Name] {
+		p := r.product(n)
+		if act, _, ok := r.sides(n, "Add"); p == nil && ok {
+			p = r.plain(act)
+		}
+		if p == nil || p.w.tensor != w && !sameTensor(p.w.tensor, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// first is a name by the scope of one of several calls of a module, as of the first one: TorchScript's exporter writes
+// "attention.query_1.weight" for the second.
+func first(name string) string {
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		if k := strings.LastIndexByte(p, '_'); k > 0 && k+1 < len(p) && strings.Trim(p[k+1:], "0123456789") == "" {
+			parts[i] = p[:k]
+		}
+	}
+	return strings.Join(parts, ".")
 }

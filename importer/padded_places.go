@@ -38,7 +38,7 @@ func (p *Padded) findMaps(s *spec) {
 			u = use{p.nodes.weights[w.param.tensor], trans != w.param.trans}
 			names = []string{module(u.weight.Name), u.weight.Name}
 		} else {
-			names = g.linearNames(nil, g.biasOf(n), n)
+			names = g.linearNames(nil, g.biasOf(n), n, false)
 			for i, name := range names {
 				names[i] = module(name)
 			}

@@ -226,7 +226,7 @@ func (n *Nodewise) names(t *onnx.Tensor, user *onnx.Node) []string {
 		return nil
 	}
 	if _, ok := mapping(user); ok && len(t.Dims) == 2 {
-		return n.g.linearNames(t, n.g.biasOf(user), user)
+		return n.g.linearNames(t, n.g.biasOf(user), user, false)
 	}
 	kind := "weight"
 	if user.OpType == "Add" {

@@ -17,6 +17,12 @@ func operandsOf(o Op) []*Value {
 		return []*Value{&o.A, &o.B}
 	case *Columns:
 		return []*Value{&o.X}
+	case *Concat:
+		var at []*Value
+		for i := range o.Parts {
+			at = append(at, &o.Parts[i].X)
+		}
+		return at
 	case *Rotary:
 		return []*Value{&o.X}
 	case *Attention:
@@ -26,6 +32,10 @@ func operandsOf(o Op) []*Value {
 		}
 		return at
 	case *First:
+		return []*Value{&o.X}
+	case *Mean:
+		return []*Value{&o.X}
+	case *Normalise:
 		return []*Value{&o.X}
 	}
 	return nil
@@ -92,6 +102,7 @@ func (e *Encoder) prune() {
 // pruneIndexes drops the indexes, tables and buckets that no operation refers to.
 func (e *Encoder) pruneIndexes() {
 	indexes, tables, buckets := &kept[Index]{from: e.Indexes}, &kept[Table]{from: e.Tables}, &kept[Buckets]{from: e.Buckets}
+	var slopes []*Slopes
 	for _, o := range e.Ops {
 		switch o := o.(type) {
 		case *Embedding:
@@ -105,9 +116,12 @@ func (e *Encoder) pruneIndexes() {
 			if o.Bias != nil {
 				buckets.keep(&o.Buckets)
 			}
+			if o.Slopes != nil && !slices.Contains(slopes, o.Slopes) {
+				slopes = append(slopes, o.Slopes)
+			}
 		}
 	}
-	e.Indexes, e.Tables, e.Buckets = indexes.to, tables.to, buckets.to
+	e.Indexes, e.Tables, e.Buckets, e.Slopes = indexes.to, tables.to, buckets.to, slopes
 }
 
 // kept are those elements of a list that are referred to, in a new list.

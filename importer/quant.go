@@ -182,7 +182,14 @@ func (q *dequantiser) dequantizeLinear(e *emitter, n *onnx.Node) error {
 	if y, ok := q.stands[from]; ok {
 		return identity(y)
 	}
-	if m := q.makers[from]; m != nil && m.OpType == "Gather" && m.Domain == "" && q.x.inits[m.Inputs[0]] != nil {
+	m := q.makers[from]
+	var chain []*onnx.Node // that moves the rows
+	for m != nil && m.Domain == "" && slices.Contains(moves, m.OpType) && len(m.Outputs) == 1 && q.x.inits[m.Inputs[0]] == nil &&
+		len(chain) < maxChain {
+		chain = append([]*onnx.Node{m}, chain...)
+		m = q.makers[m.Inputs[0]]
+	}
+	if m != nil && m.OpType == "Gather" && m.Domain == "" && len(m.Outputs) == 1 && q.x.inits[m.Inputs[0]] != nil {
 		if t := q.x.inits[n.Inputs[1]]; t == nil || len(t.Dims) > 1 || len(t.Dims) == 1 && t.Dims[0] != 1 {
 			return fmt.Errorf("the table %q has several scales", m.Inputs[0])
 		}
@@ -190,8 +197,16 @@ func (q *dequantiser) dequantizeLinear(e *emitter, n *onnx.Node) error {
 		if err != nil {
 			return err
 		}
-		e.nodes = append(e.nodes, &onnx.Node{OpType: "Gather", Name: m.Name, Inputs: []string{w, m.Inputs[1]},
-			Outputs: n.Outputs[:1], Attributes: m.Attributes, Metadata: m.Metadata})
+		rows := w
+		for i, m := range append([]*onnx.Node{m}, chain...) {
+			c := *m
+			c.Inputs, c.Outputs = append([]string{rows}, m.Inputs[1:]...), n.Outputs[:1]
+			if i < len(chain) {
+				c.Outputs = []string{q.x.fresh(m.Outputs[0] + "_dequantised")}
+			}
+			e.nodes = append(e.nodes, &c)
+			rows = c.Outputs[0]
+		}
 		return nil
 	}
 	return fmt.Errorf("its input %q is neither a weight nor an activation that graft saw quantised", from)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestRandomEncodersOfEveryOpsetAreRecognised(t *testing.T) {
-	for opset := 11; opset <= 20; opset++ {
+	for opset := 11; opset <= 23; opset++ {
 		t.Run(fmt.Sprint(opset), func(t *testing.T) {
 			m := encoder(t, opset)
 			e := recognise(t, m)
@@ -35,6 +35,45 @@ func TestRandomEncodersOfEveryOpsetAreRecognised(t *testing.T) {
 				agree(t, m, e, texts(1, small.VocabSize, 2, 7, 1, 16))
 			})
 		})
+	}
+}
+
+// Positions and normalisations other than BERT's, at opsets that differ in how their operators are written.
+func TestRandomEncodersOfOtherKindsAreRecognised(t *testing.T) {
+	for name, c := range map[string]random.Config{
+		"rotary": {PositionEmbeddingType: "rotary"}, "half of it rotary": {PositionEmbeddingType: "rotary", RotaryFraction: 0.5},
+		"alibi": {PositionEmbeddingType: "alibi"}, "normalised first": {PreLayerNorm: true},
+		"alibi, normalised first": {PositionEmbeddingType: "alibi", PreLayerNorm: true},
+	} {
+		for _, opset := range []int{11, 13, 17, 23} {
+			t.Run(fmt.Sprint(name, " ", opset), func(t *testing.T) {
+				c.VocabSize, c.HiddenSize, c.NumHiddenLayers, c.NumAttentionHeads, c.IntermediateSize = 40, 24, 2, 3, 20
+				c.Opset, c.MaxPositionEmbeddings = opset, 64
+				r, err := random.Encoder(1, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := clone(t, r)
+				e := recognise(t, m)
+				if len(e.Layers) != 2 || len(e.Hidden) != 3 {
+					t.Fatalf("%d layers, %d hidden states", len(e.Layers), len(e.Hidden))
+				}
+				for _, l := range e.Layers {
+					if ps := l.Projections(); len(ps) != 6 || slices.Contains(ps, importer.None) {
+						t.Errorf("the projections %v", ps)
+					}
+					a := e.Ops[l.Attention].(*importer.Attention)
+					_, turned := e.Ops[a.Q].(*importer.Rotary)
+					_, partly := e.Ops[a.Q].(*importer.Concat)
+					if rotary := c.PositionEmbeddingType == "rotary"; rotary && c.RotaryFraction == 0.5 != partly || rotary && !partly != turned ||
+						(c.PositionEmbeddingType == "alibi") != (a.Slopes != nil) || l.NormFirst != c.PreLayerNorm {
+						t.Errorf("turned %t, partly %t, %+v", turned, partly, a)
+					}
+				}
+				needRuntime(t)
+				agree(t, m, e, texts(1, c.VocabSize, 2, 7, 1, 16))
+			})
+		}
 	}
 }
 

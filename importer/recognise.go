@@ -32,7 +32,7 @@ func (g *graph) recognise() (*Encoder, error) {
 		r := &recogniser{s: s, probe: i, e: &Encoder{}, memo: map[string]Value{}, failed: map[string]error{},
 			weights: map[*onnx.Tensor]*Weight{}, taken: map[string]*Weight{}, indexes: map[string]int{},
 			roots: map[string]string{}, sums: map[string][]lookup{}, masks: map[string]checked{}, windows: windows,
-			signatures: map[string]signature{}, tables: map[string]int{}, buckets: map[string]int{}, distances: map[string]int{}}
+			signatures: map[string]signature{}, tables: map[string]int{}, buckets: map[string]int{}, slopes: map[string]*Slopes{}, distances: map[string]int{}}
 		if err := r.outputs(); err != nil {
 			return nil, err
 		}
@@ -64,6 +64,7 @@ type recogniser struct {
 	signatures map[string]signature // by value: what computes it
 	tables     map[string]int       // by value and columns, into Encoder.Tables
 	buckets    map[string]int       // by value, into Encoder.Buckets
+	slopes     map[string]*Slopes   // by what computes them
 	distances  map[string]int       // by what computes them, into Encoder.Distances
 }
 
@@ -76,12 +77,12 @@ func (r *recogniser) outputs() error {
 			errs = append(errs, fmt.Errorf("output %q: %w", o.Name, err))
 			continue
 		}
-		pooled, err := r.rows(o.Name, v)
+		width, pooled, err := r.output(o.Name, v)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("output %q: %w", o.Name, err))
 			continue
 		}
-		r.e.Outputs = append(r.e.Outputs, Output{Name: o.Name, Value: v, Width: r.width(o.Name), Pooled: pooled})
+		r.e.Outputs = append(r.e.Outputs, Output{Name: o.Name, Value: v, Width: width, Pooled: pooled})
 	}
 	if len(r.e.Outputs) == 0 {
 		if len(errs) == 0 {
@@ -95,24 +96,36 @@ func (r *recogniser) outputs() error {
 	return nil
 }
 
-// rows tells whether an operation gives one row a sequence rather than one a token, and checks that the value that it
-// stands for has that shape.
-func (r *recogniser) rows(name string, v Value) (pooled bool, err error) {
+// output tells how many numbers an operation gives for each token, or, if pooled is set, for each sequence, and checks
+// that the output that it stands for has a row for each of them.
+func (r *recogniser) output(name string, v Value) (width int, pooled bool, err error) {
+	pooled = r.pooled(v)
+	shape := r.s.value(name).Shape
+	w, ok := r.tokens(name)
+	switch {
+	case !pooled && ok:
+		return w, false, nil
+	case !pooled && r.numbers(name), pooled && slices.Equal(shape, []int{r.s.batch}):
+		return 1, pooled, nil
+	case pooled && len(shape) == 2 && shape[0] == r.s.batch:
+		return shape[1], true, nil
+	}
+	return 0, pooled, fmt.Errorf("%v holds no row for each token or sequence", r.s.value(name).Array)
+}
+
+// pooled tells whether an operation gives one row a sequence rather than one a token.
+func (r *recogniser) pooled(v Value) bool {
 	for {
-		if _, pooled = r.e.Ops[v].(*First); pooled {
-			break
+		switch r.e.Ops[v].(type) {
+		case *First, *Mean:
+			return true
 		}
 		from := operandsOf(r.e.Ops[v])
 		if len(from) == 0 {
-			break
+			return false
 		}
 		v = *from[0]
 	}
-	shape := r.s.value(name).Shape
-	if _, ok := r.tokens(name); ok && !pooled || pooled && len(shape) == 2 && shape[0] == r.s.batch {
-		return pooled, nil
-	}
-	return pooled, fmt.Errorf("%v holds no row for each token or sequence", r.s.value(name).Array)
 }
 
 // value returns the operation that computes an activation, adding it and what it needs to the encoder.
@@ -150,7 +163,7 @@ func (r *recogniser) match(name string) (Value, error) {
 		return None, r.s.errorf(n, "its output %q, not the first one, is part of no block that graft recognises", name)
 	}
 	for _, m := range []matcher{r.layerNorm, r.linear, r.attention, r.disentangled, r.activation, r.embedding, r.positionRows,
-		r.layout, r.masked, r.add, r.mul} {
+		r.layout, r.masked, r.mean, r.normalised, r.add, r.mul} {
 		if v, err := m(name, n); err != nil || v != None {
 			return v, err
 		}
@@ -174,7 +187,7 @@ func (r *recogniser) weight(v *view, names ...string) *Weight {
 	}
 	w = &Weight{Tensor: v.tensor, numbers: sync.OnceValues(v.tensor.Float32s)}
 	for _, name := range append(names, v.tensor.Name) {
-		if r.copies(name, v) {
+		if r.copies(name, v) || r.copies(first(name), v) {
 			return r.weights[v.tensor]
 		}
 		if other := r.s.g.inits[name]; name != "" && r.taken[name] == nil && (other == nil || other == v.tensor) {
@@ -324,7 +337,7 @@ func sameOp(a, b Op) bool {
 		return ok && a.Trans == b.Trans
 	case *LayerNorm:
 		b, ok := b.(*LayerNorm)
-		return ok && a.Eps == b.Eps
+		return ok && a.Eps == b.Eps && a.RMS == b.RMS
 	case *Activation:
 		b, ok := b.(*Activation)
 		return ok && a.Func == b.Func
@@ -337,16 +350,26 @@ func sameOp(a, b Op) bool {
 	case *Columns:
 		b, ok := b.(*Columns)
 		return ok && a.From == b.From && a.N == b.N
+	case *Concat:
+		b, ok := b.(*Concat)
+		return ok && slices.EqualFunc(a.Parts, b.Parts, func(p, q Part) bool { return p.From == q.From && p.N == q.N })
 	case *Rotary:
 		b, ok := b.(*Rotary)
 		return ok && a.Cos == b.Cos && a.Sin == b.Sin && a.Heads == b.Heads && a.Interleaved == b.Interleaved && a.Inverse == b.Inverse
 	case *Attention:
 		b, ok := b.(*Attention)
 		return ok && a.Heads == b.Heads && a.Scale == b.Scale && a.Window == b.Window && a.Buckets == b.Buckets &&
+			(a.Slopes == nil) == (b.Slopes == nil) &&
 			sameDistance(a.Keys, b.Keys) && sameDistance(a.Queries, b.Queries)
 	case *First:
 		_, ok := b.(*First)
 		return ok
+	case *Mean:
+		_, ok := b.(*Mean)
+		return ok
+	case *Normalise:
+		b, ok := b.(*Normalise)
+		return ok && a.Eps == b.Eps
 	}
 	return false
 }

@@ -13,15 +13,32 @@ import onnx
 import torch
 import transformers as t
 
+import architectures_models as own
+
 SMALL = dict(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
              max_position_embeddings=160, pad_token_id=1, attn_implementation="eager")
 MODERN = dict(SMALL, local_attention=16, global_attn_every_n_layers=2, bos_token_id=2, eos_token_id=3, cls_token_id=2,
               sep_token_id=3, num_labels=3, reference_compile=False)
 
+OWN = dict(vocab_size=60, hidden_size=16, intermediate_size=24, num_attention_heads=2, type_vocab_size=2, attn_implementation="eager")
+T5 = t.T5Config(vocab_size=60, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu", pad_token_id=1)
+
 SCRIPT, DYNAMO = (False, 17), (True, 18)
 
 # What is exported by TorchScript's exporter alone; the others by both.
-ONCE = {"roformer-value", "rembert", "modernbert-seqcls", "modernbert-mlm", "xlm-roberta-mlm"}
+ONCE = {"roformer-value", "rembert", "modernbert-seqcls", "modernbert-mlm", "xlm-roberta-mlm", "megatron-bert", "nomic-bert", "jina-bert", "sentence-bert"}
+
+
+class SentenceBertModel(own.Sentence):
+    """The mean of the tokens."""
+
+    def __init__(self, config):
+        super().__init__(t.BertModel(config, add_pooling_layer=False), "mean", False)
+
+
+# The normalisation of the last hidden state, in encoders that have one.
+LAST_NORM = {"xlm-roberta-xl": lambda m: m.encoder.LayerNorm, "megatron-bert": lambda m: m.encoder.ln,
+             "t5-gated": lambda m: m.encoder.final_layer_norm}
 
 MODELS = {
     "mpnet": (t.MPNetModel, t.MPNetConfig(**SMALL)),
@@ -32,6 +49,12 @@ MODELS = {
     "modernbert-tokencls": (t.ModernBertForTokenClassification, t.ModernBertConfig(**MODERN)),
     "modernbert-seqcls": (t.ModernBertForSequenceClassification, t.ModernBertConfig(**MODERN)),
     "modernbert-mlm": (t.ModernBertForMaskedLM, t.ModernBertConfig(**MODERN)),
+    "t5-gated": (t.T5EncoderModel, T5),
+    "megatron-bert": (t.MegatronBertModel, t.MegatronBertConfig(**SMALL)),
+    "nomic-bert": (own.NomicBertModel, own.Config(model_type="nomic_bert", rotary_fraction=0.5, **OWN)),
+    "jina-bert": (own.JinaBertModel, own.Config(model_type="bert", **OWN)),
+    "eurobert": (own.EuroBertModel, own.Config(model_type="eurobert", num_key_value_heads=1, **OWN)),
+    "sentence-bert": (SentenceBertModel, t.BertConfig(**SMALL)),
     "xlm-roberta-mlm": (t.XLMRobertaForMaskedLM, t.XLMRobertaConfig(**SMALL)),
 }
 
@@ -42,9 +65,14 @@ def plain(cls):
     class Plain(cls):
         def forward(self, input_ids, attention_mask):
             out = super().forward(input_ids=input_ids, attention_mask=attention_mask)
-            return out.logits if "logits" in out else out.last_hidden_state
+            return out[result(out)]
 
     return Plain
+
+
+def result(out):
+    """What an output is called."""
+    return next(k for k in ("logits", "sentence_embedding", "last_hidden_state") if k in out)
 
 
 def spread(model, seed):
@@ -77,10 +105,11 @@ def make(cls, config):
     spread(model, 1)
     bare = plain(cls)(config).eval()
     bare.load_state_dict(model.state_dict())
-    out = "last_hidden_state" if cls.__name__.endswith("Model") else "logits"
+    ids, mask = next(iter(cases(config.vocab_size)))
+    out = result(model(input_ids=ids, attention_mask=mask))
     names = dict(input_names=["input_ids", "attention_mask"], output_names=[out])
     axes = {k: {0: "batch_size", 1: "sequence_length"} for k in names["input_names"]}
-    axes[out] = {0: "batch_size"} if "Sequence" in cls.__name__ else {0: "batch_size", 1: "sequence_length"}
+    axes[out] = {0: "batch_size"} if "Sequence" in cls.__name__ or out == "sentence_embedding" else {0: "batch_size", 1: "sequence_length"}
     return model, bare, out, names, axes
 
 
@@ -118,13 +147,13 @@ def export(folder, name, cls, config):
         else:
             script(bare, (ids, mask), path, opset, names, axes)
     expected, sums = {}, []
-    if name == "xlm-roberta-xl":  # whose last hidden state is normalised: the last layer's output is wanted too
-        model.encoder.LayerNorm.register_forward_pre_hook(lambda module, args: sums.append(args[0]))
+    if name in LAST_NORM:  # the last layer's output is wanted too
+        LAST_NORM[name](model).register_forward_pre_hook(lambda module, args: sums.append(args[0]))
     for i, (ids, mask) in enumerate(cases(config.vocab_size)):
         with torch.no_grad():
             y = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
         expected["c%d_in_input_ids" % i], expected["c%d_in_attention_mask" % i] = ids.numpy(), mask.numpy()
-        expected["c%d_out_%s" % (i, out)] = (y.logits if "logits" in y else y.last_hidden_state).numpy()
+        expected["c%d_out_%s" % (i, out)] = y[out].numpy()
         for k, h in enumerate([*y.hidden_states[:-1], *sums] if sums else y.hidden_states):
             expected["c%d_hidden_%d" % (i, k)] = h.numpy()
         sums.clear()

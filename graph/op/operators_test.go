@@ -132,6 +132,20 @@ var operators = withNodewise(map[string]func(c *trial) *G.Node{
 	"LayerNorm residual, no beta": func(c *trial) *G.Node {
 		return c.ok(op.LayerNorm(c.float("x", 4, 6), c.float("r", 4, 6), c.float("gamma", 6), nil, 1e-5))
 	},
+	"RMSNorm": func(c *trial) *G.Node {
+		return c.ok(op.RMSNorm(c.float("x", 4, 6), nil, c.float("gamma", 6), nil, 1e-5))
+	},
+	"RMSNorm residual, beta": func(c *trial) *G.Node {
+		return c.ok(op.RMSNorm(c.float("x", 4, 6), c.float("r", 4, 6), c.float("gamma", 6), c.float("beta", 6), 1e-5))
+	},
+	"SumBy": func(c *trial) *G.Node {
+		return c.ok(op.SumBy(c.float("x", 5, 3), c.ints("index", 0, 0, 2, 2, 2), c.constant("like", 3)))
+	},
+	"Mean": func(c *trial) *G.Node {
+		shares := c.frozen("shares", kernel.F32([]float32{0.5, 1. / 3}, 2))
+		return c.ok(op.Mean(c.float("x", 5, 3), c.ints("index", 0, 0, 1, 1, 1), shares))
+	},
+	"Normalise": func(c *trial) *G.Node { return c.ok(op.Normalise(c.float("x", 4, 6), 1e-12)) },
 	"RelativeAttention": func(c *trial) *G.Node {
 		return c.ok(op.RelativeAttention(c.float("q", 7, 6), c.float("k", 7, 6), c.float("v", 7, 6), c.ints("bounds", 0, 4, 5, 7),
 			op.Positions{X: c.float("keys", 5, 6), Rows: c.ints("key rows", 0, 0, 1, 2, 3, 3, 4, 4, 4)},

@@ -28,8 +28,8 @@ const checkClasses = 5
 var tokenInputs = []string{"input_ids", "attention_mask", "token_type_ids", "position_ids"}
 
 // batches makes random batches for the model's inputs. Sizes that the file fixes are kept. Where the model tells two
-// kinds of tokens apart, the second sequence of each batch, or the only one, is a pair. A model with other inputs than
-// tokens gets random numbers.
+// kinds of tokens apart, the second sequence of each batch, or the only one, is a pair. Sequences are of one length for
+// a model without attention_mask. A model with other inputs than tokens gets random numbers.
 func (c *Check) batches() ([]*checkBatch, error) {
 	fixedSize, fixedLength := 0, 0
 	defaults := map[string]bool{}
@@ -75,6 +75,11 @@ func (c *Check) batches() ([]*checkBatch, error) {
 		}
 		if fixedSize > 0 {
 			lengths = lengths[:fixedSize]
+		}
+		if _, masked := inputs["attention_mask"]; !masked { // whoever serves it must not pad
+			for i := range lengths {
+				lengths[i] = slices.Max(lengths)
+			}
 		}
 		b := &checkBatch{length: fixedLength}
 		for i, n := range lengths {

@@ -22,7 +22,7 @@ type reference struct {
 
 // openReference starts a copy of a model. Its outputs, and those of the named values that it computes, become outputs;
 // types are those of values that are not float32.
-func (c *Check) openReference(m *onnx.Model, values []string, types map[string]onnx.DataType) (*reference, error) {
+func (c *Check) openReference(m *onnx.Model, values []string, types map[string]onnx.DataType, plain bool) (*reference, error) {
 	g := *m.Graph
 	g.Nodes, g.Outputs = slices.Clone(g.Nodes), slices.Clone(g.Outputs)
 	nameParts(&g)
@@ -85,7 +85,7 @@ func (c *Check) openReference(m *onnx.Model, values []string, types map[string]o
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	o := ort.Options{Threads: c.options.Threads, Folder: filepath.Dir(path)}
+	o := ort.Options{Threads: c.options.Threads, Folder: filepath.Dir(path), Plain: plain}
 	if g.Initializers, err = resolved(o.Folder, g.Initializers); err != nil {
 		return nil, err
 	}

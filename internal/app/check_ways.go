@@ -33,14 +33,14 @@ func (c *Check) each(ctx context.Context, batches []*checkBatch, hidden []string
 	if c.model.Encoder != nil {
 		types = c.model.Types
 	}
-	r, err := c.openReference(c.yardstick(), hidden, types)
+	r, err := c.openReference(c.yardstick(), hidden, types, false)
 	if err != nil {
 		return err
 	}
 	defer r.session.Close()
 	var file *reference
 	if c.quantised {
-		if file, err = c.openReference(c.model.File.Model, nil, nil); err != nil {
+		if file, err = c.openReference(c.model.File.Model, nil, nil, false); err != nil {
 			return err
 		}
 		defer file.session.Close()

@@ -110,7 +110,7 @@ func sameInOnnxruntime(t *testing.T, path, again string) {
 			t.Log(err)
 			return
 		}
-		r, err := c.openReference(m.File.Model, nil, nil)
+		r, err := c.openReference(m.File.Model, nil, nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -170,7 +170,7 @@ Made by `+"`make parity PARITY=docs/parity.md`"+`: every encoder file of the rep
 | forward | every output, and every layer where the file computes it, on four padded batches of random tokens: graft and onnxruntime | %.1e | %.0e | both sum up to some thousand products in float32, in another order, a dozen layers deep |
 | gradients | the loss along the gradient of each parameter of a LoRA adapter (rank 4, queries and values) and of a head: ours and central differences, extrapolated | %.1e | %.0e | a loss in float32 has 2⁻²⁴ of error, the difference moves it by 0.02; steep places leave the fourth order of the step |
 | exported | logits after one exaggerated training step of that adapter, exported: graft and onnxruntime | %.1e | %.0e | as forward |
-| slotted | all outputs of the slotted graph without a delta and of the file itself, both in onnxruntime | %.1e | 0 | nothing is added to the base; %.0e where a node that onnxruntime fused is written out since a slot lies in it |
+| slotted | all outputs of the slotted graph without a delta and of the file itself, both in onnxruntime, with its optimisations or without | %.1e | 0 | nothing is added to the base; %.0e where a node that onnxruntime fused is written out since a slot lies in it |
 
 Differences are in units of the value's largest number. Files that compute in half precision have the bound %.0e: onnxruntime
 rounds every result to 2⁻¹¹ of it and graft does not. Quantised files are compared without rounded activations, as they are

@@ -45,10 +45,14 @@ func labelOf(o importer.Op, whole bool) label {
 		}
 		return l
 	case *importer.LayerNorm:
-		if o.Residual != importer.None {
-			return label{class: "norm", title: "Add & LayerNorm"}
+		l := label{class: "norm", title: "LayerNorm"}
+		if o.RMS {
+			l.title = "RMSNorm"
 		}
-		return label{class: "norm", title: "LayerNorm"}
+		if o.Residual != importer.None {
+			l.title = "Add & " + l.title
+		}
+		return l
 	case *importer.Activation:
 		names := map[string]string{"gelu": "GELU", "gelu_tanh": "GELU (tanh)", "relu": "ReLU", "silu": "SiLU"}
 		if s := names[o.Func]; s != "" {
@@ -61,6 +65,8 @@ func labelOf(o importer.Op, whole bool) label {
 		return label{class: "attention", title: "Attention", detail: append([]string{plural(o.Heads, "head")}, settings(o, "Heads", "Scale")...)}
 	case *importer.First:
 		return label{class: "other", title: "First token"}
+	case *importer.Mean:
+		return label{class: "other", title: "Mean of tokens"}
 	}
 	return label{title: reflect.Indirect(reflect.ValueOf(o)).Type().Name(), detail: settings(o)}
 }

@@ -17,8 +17,16 @@ type Config struct {
 	TypeVocabSize         int // [2]
 
 	LayerNormEps float64 // [1e-12]
-	Opset        int     // 11 to 20 [17]
+	Opset        int     // 11 to 23 [17]
 	NoPooler     bool    // leave the pooler and its output out, as feature extraction does
+
+	// PositionEmbeddingType is how positions enter: "absolute", "rotary" (Su et al. 2021, the halves of a head paired) or
+	// "alibi" (Press et al. 2022, to both sides) ["absolute"].
+	PositionEmbeddingType string
+	RotaryFraction        float64 // the part of each head's columns that rotary embeddings turn [1]
+	// PreLayerNorm has layers normalise what goes into their parts, not their sums, and the last hidden state in the end, as
+	// Megatron-BERT does, whose names the normalisations have.
+	PreLayerNorm bool
 
 	// Spread scales the standard deviations of the weights. At 1, which is the default, they are √(2/n) for a matrix of
 	// n inputs, 0.5 for embeddings and 0.2 for biases and around LayerNorm's ones, as in the fixtures: attention is far
@@ -48,18 +56,33 @@ func (c Config) filled() (Config, error) {
 	if c.Spread == 0 {
 		c.Spread = 1
 	}
+	if c.PositionEmbeddingType == "" {
+		c.PositionEmbeddingType = "absolute"
+	}
+	if c.RotaryFraction == 0 {
+		c.RotaryFraction = 1
+	}
 	switch {
-	case c.Opset < 11 || c.Opset > 20:
-		return c, fmt.Errorf("random encoder: opset %d, want 11 to 20", c.Opset)
+	case c.Opset < 11 || c.Opset > 23:
+		return c, fmt.Errorf("random encoder: opset %d, want 11 to 23", c.Opset)
+	case c.PositionEmbeddingType != "absolute" && c.PositionEmbeddingType != "rotary" && c.PositionEmbeddingType != "alibi":
+		return c, fmt.Errorf("random encoder: there are no position embeddings %q", c.PositionEmbeddingType)
 	case c.NumHiddenLayers > 1<<12 || c.MaxPositionEmbeddings > 1<<20:
 		return c, fmt.Errorf("random encoder: too many layers (%d) or positions (%d)",
 			c.NumHiddenLayers, c.MaxPositionEmbeddings)
 	case c.HiddenSize%c.NumAttentionHeads != 0:
 		return c, fmt.Errorf("random encoder: hidden size %d is no multiple of %d heads", c.HiddenSize, c.NumAttentionHeads)
+	case !(c.RotaryFraction > 0 && c.RotaryFraction <= 1) || c.PositionEmbeddingType == "rotary" && (c.turned() < 2 || c.turned()%2 != 0):
+		return c, fmt.Errorf("random encoder: rotary embeddings cannot turn %v of %d columns", c.RotaryFraction, c.HiddenSize/c.NumAttentionHeads)
 	case !(c.LayerNormEps >= 0 && c.LayerNormEps < 1 && c.Spread >= 0 && c.Spread <= math.MaxFloat32):
 		return c, fmt.Errorf("random encoder: LayerNormEps %v, Spread %v", c.LayerNormEps, c.Spread)
 	}
 	return c, nil
+}
+
+// turned is the number of columns of a head that rotary embeddings turn.
+func (c Config) turned() int {
+	return int(c.RotaryFraction * float64(c.HiddenSize/c.NumAttentionHeads))
 }
 
 // configJSON is the config.json of an encoder.
@@ -96,7 +119,7 @@ func (c Config) json() configJSON {
 		ModelType:                 "bert",
 		NumAttentionHeads:         c.NumAttentionHeads,
 		NumHiddenLayers:           c.NumHiddenLayers,
-		PositionEmbeddingType:     "absolute",
+		PositionEmbeddingType:     c.PositionEmbeddingType,
 		TypeVocabSize:             c.TypeVocabSize,
 		VocabSize:                 c.VocabSize,
 	}

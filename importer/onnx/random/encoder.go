@@ -15,7 +15,8 @@ import (
 //
 // The graph is, node for node and name for name, what PyTorch 2.6's TorchScript exporter writes for transformers'
 // BertModel with eager attention at the same opset: linear layers are MatMul by a transposed weight called
-// onnx::MatMul_… and Add, LayerNorm is decomposed below opset 17, GELU is Div, Erf, Add, Mul, Mul below opset 20.
+// onnx::MatMul_… and Add, LayerNorm is decomposed below opset 17, GELU is Div, Erf, Add, Mul, Mul below opset 20. The
+// exporter ends at opset 20, of which those after it have the operators. What differs from BertModel is written likewise.
 //
 // The same seed and sizes give the same weights at every opset. They are drawn when they are read or written, so an
 // encoder of any size takes little memory until then.
@@ -50,6 +51,8 @@ type encoder struct {
 	*build.Builder
 	weights weights
 	twist   Twist
+	cos     string // the tables of rotary embeddings, [sequence, columns]
+	sin     string
 	linear  [][6]string // per layer: the names of the query, key, value, output, intermediate and output weights
 	loose   []loose     // per layer: the numbers of the constants outside any scope
 	err     error
@@ -126,19 +129,25 @@ func (e *encoder) initializers() {
 		add(w.vector(name+".bias", 0, h))
 	}
 	add(w.embedding("embeddings.word_embeddings.weight", e.VocabSize, h))
-	add(w.embedding("embeddings.position_embeddings.weight", e.MaxPositionEmbeddings, h))
+	if e.PositionEmbeddingType == "absolute" {
+		add(w.embedding("embeddings.position_embeddings.weight", e.MaxPositionEmbeddings, h))
+	}
 	add(w.embedding("embeddings.token_type_embeddings.weight", e.TypeVocabSize, h))
-	norm("embeddings.LayerNorm")
+	if e.PreLayerNorm {
+		norm("encoder.ln")
+	} else {
+		norm("embeddings.LayerNorm")
+	}
 	for i := range e.NumHiddenLayers {
 		layer := fmt.Sprintf("encoder.layer.%d.", i)
 		for k, name := range linearNames {
 			_, out := e.sizes(k)
 			add(w.vector(layer+name+".bias", 0, out))
 			if k == attentionOutput {
-				norm(layer + "attention.output.LayerNorm")
+				norm(layer + e.norms()[0])
 			}
 		}
-		norm(layer + "output.LayerNorm")
+		norm(layer + e.norms()[1])
 		e.twistWeights(layer, add)
 	}
 	if !e.NoPooler {
@@ -177,10 +186,18 @@ func (e *encoder) network() {
 	types := e.Input("token_type_ids", onnx.Int64, "batch", "sequence")
 	x, zero := e.embeddings(ids, types)
 	bias := e.mask(mask)
+	switch e.PositionEmbeddingType {
+	case "rotary":
+		e.angles(ids)
+	case "alibi":
+		bias = e.In().Node("Add", []string{bias, e.alibi(ids)})
+	}
 	for i := range e.NumHiddenLayers {
 		x = e.layer(i, x, bias)
 	}
-	if e.twist.Scaled || e.twist.Gate {
+	if e.PreLayerNorm {
+		x = e.layerNorm(e.In("encoder", "ln"), x, "encoder.ln", build.To("last_hidden_state"))
+	} else if e.twist.Scaled || e.twist.Gate {
 		x = e.Node("Identity", []string{x}, build.To("last_hidden_state"))
 	}
 	e.Output(x, onnx.Float, "batch", "sequence", e.HiddenSize)
@@ -213,7 +230,12 @@ func (e *encoder) embeddings(ids, types string) (x, zero string) {
 		return b.In(table).Node("Gather", []string{"embeddings." + table + ".weight", ids})
 	}
 	sum := b.Node("Add", []string{gather("word_embeddings", ids), gather("token_type_embeddings", types)})
-	sum = b.Node("Add", []string{sum, gather("position_embeddings", positions)})
+	if e.PositionEmbeddingType == "absolute" {
+		sum = b.Node("Add", []string{sum, gather("position_embeddings", positions)})
+	}
+	if e.PreLayerNorm {
+		return sum, zero
+	}
 	return e.layerNorm(b.In("LayerNorm"), sum, "embeddings.LayerNorm"), zero
 }
 
@@ -227,6 +249,14 @@ func (e *encoder) mask(mask string) string {
 	return b.Node("Mul", []string{x, number(b, -math.MaxFloat32)})
 }
 
+// norms are the names of a layer's normalisations.
+func (e *encoder) norms() [2]string {
+	if e.PreLayerNorm {
+		return [2]string{"attention.ln", "ln"}
+	}
+	return [2]string{"attention.output.LayerNorm", "output.LayerNorm"}
+}
+
 // layer adds one transformer layer.
 func (e *encoder) layer(i int, x, bias string) string {
 	b := e.In("encoder", fmt.Sprintf("layer.%d", i))
@@ -234,6 +264,9 @@ func (e *encoder) layer(i int, x, bias string) string {
 	dense := func(b *build.Builder, linear int, x string) string {
 		x = b.Node("MatMul", []string{x, e.linear[i][linear]})
 		return b.Node("Add", []string{weights + linearNames[linear] + ".bias", x})
+	}
+	if e.PreLayerNorm {
+		return e.preLayerNorm(b, i, x, bias, dense)
 	}
 	attended := e.attention(b.In("attention", "self"), i, x, bias, dense)
 

@@ -216,7 +216,7 @@ func TestASeedGivesTheSameWeightsEverywhere(t *testing.T) {
 func TestConfigsAreChecked(t *testing.T) {
 	for name, c := range map[string]random.Config{
 		"opset 10":       {Opset: 10},
-		"opset 21":       {Opset: 21},
+		"opset 24":       {Opset: 24},
 		"heads":          {NumAttentionHeads: 5},
 		"negative":       {VocabSize: -1},
 		"negative heads": {NumAttentionHeads: -4},

@@ -25,7 +25,12 @@ func (e *encoder) attention(b *build.Builder, i int, x, bias string,
 	k := e.reshape(b, dense(b.In("key"), key, x), shapes[1])
 	v := e.reshape(b, dense(b.In("value"), value, x), shapes[2])
 	v = transpose(b, v, 0, 2, 1, 3)
-	k = transpose(b, k, 0, 2, 3, 1)
+	if e.PositionEmbeddingType == "rotary" {
+		q, k = e.rotary(b, q), e.rotary(b, transpose(b, k, 0, 2, 1, 3))
+		k = transpose(b, k, 0, 1, 3, 2)
+	} else {
+		k = transpose(b, k, 0, 2, 3, 1)
+	}
 
 	scores := b.Node("MatMul", []string{q, k})
 	scores = b.Node("Div", []string{scores, number(b, float32(math.Sqrt(float64(head))))})
