@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 go vet ./...
 go test -timeout 40m ./...
-go test -timeout 20m -short -race ./graph/... ./train/... ./tokenize ./export ./cmd/...
+# A device's kernels start no goroutines: what uses them is raced, not they.
+go test -timeout 20m -short -race $(go list ./graph/... ./train/... ./tokenize ./export ./cmd/... | grep -v /graph/kernel)
 CGO_ENABLED=0 go build ./importer ./importer/fold ./importer/onnx ./importer/onnx/build ./importer/onnx/random ./tokenize ./graph/... ./train/... ./export
 CGO_ENABLED=0 go test -short ./graph ./graph/exec ./graph/kernel/... ./graph/op ./graph/peft ./train/... ./tokenize
 scripts/gpu-test.sh
