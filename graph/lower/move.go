@@ -159,10 +159,31 @@ func checked(x []int64, n int) (kernel.Tensor, error) {
 	return kernel.I32(out, len(out)), nil
 }
 
+// transposed is Transpose.
+func transposed(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
+	x, err := b.elements(in[0])
+	if err != nil {
+		return nil, err
+	}
+	var perm []int
+	for i := range in[0].Shape {
+		perm = append(perm, len(in[0].Shape)-1-i)
+	}
+	if a := s.Node.Attribute("perm"); a != nil {
+		for i, p := range a.Ints {
+			perm[i] = int(p)
+		}
+	}
+	y, err := b.permute(x, in[0].Shape, perm)
+	return []*G.Node{y}, err
+}
+
 // permute moves the axes of x, which has a shape: axis i of the result is axis perm[i] of x.
 func (b *builder) permute(x *G.Node, shape, perm []int) (*G.Node, error) {
-	if slices.IsSorted(perm) {
+	if merged, order := mergedAxes(shape, perm); len(order) <= 1 {
 		return x, nil
+	} else if len(order) <= kernel.Axes {
+		return op.Permute(x, merged, order)
 	}
 	step := make([]int, len(shape))
 	n := 1
@@ -184,6 +205,33 @@ func (b *builder) permute(x *G.Node, shape, perm []int) (*G.Node, error) {
 		}
 	}
 	return b.take(x, from)
+}
+
+// mergedAxes is a permutation of axes with those left out that have one place, and those taken as one that stay together.
+func mergedAxes(shape, perm []int) (merged, order []int) {
+	axis := make([]int, len(shape)) // of the merged shape
+	last := -1
+	for _, p := range perm {
+		if shape[p] == 1 {
+			continue
+		}
+		if last < 0 || slices.ContainsFunc(shape[min(last+1, p):p], func(d int) bool { return d != 1 }) || p < last {
+			order = append(order, p)
+			axis[p] = shape[p]
+		} else {
+			axis[order[len(order)-1]] *= shape[p]
+		}
+		last = p
+	}
+	place := slices.Clone(order)
+	slices.Sort(place)
+	for _, p := range place {
+		merged = append(merged, axis[p])
+	}
+	for i, p := range order {
+		order[i] = slices.Index(place, p)
+	}
+	return merged, order
 }
 
 // broadcast repeats a value to a shape.

@@ -32,7 +32,7 @@ var rules = map[key]rule{
 
 	{"", "Identity"}: reshaped, {"", "Reshape"}: reshaped, {"", "Flatten"}: reshaped, {"", "Squeeze"}: reshaped,
 	{"", "Unsqueeze"}: reshaped, {"", "Dropout"}: reshaped,
-	{"", "Transpose"}: moved, {"", "Expand"}: moved, {"", "Tile"}: moved, {"", "Split"}: moved, {"", "Slice"}: moved,
+	{"", "Transpose"}: transposed, {"", "Expand"}: moved, {"", "Tile"}: moved, {"", "Split"}: moved, {"", "Slice"}: moved,
 	{"", "GatherElements"}: moved, {"", "GatherND"}: moved, {"", "Compress"}: moved, {"", "ReverseSequence"}: moved,
 	{"", "Scatter"}: scattered, {"", "ScatterElements"}: scattered, {"", "ScatterND"}: scattered, {"", "Gather"}: gathered, {"", "Concat"}: joined,
 

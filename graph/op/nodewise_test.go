@@ -21,6 +21,9 @@ var nodewise = map[string]func(c *trial) *G.Node{
 	"Select a, 0": func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), c.float("a", 12), nil)) },
 	"Select 0, b": func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), nil, c.float("b", 12))) },
 	"Softmax":     func(c *trial) *G.Node { return c.ok(op.Softmax(c.float("x", 4, 5))) },
+	"Permute": func(c *trial) *G.Node {
+		return c.ok(op.Permute(c.float("x", 24), []int{2, 3, 1, 4}, []int{3, 1, 0, 2}))
+	},
 	"BatchMatMul": func(c *trial) *G.Node {
 		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 4, 2), false, false))
 	},

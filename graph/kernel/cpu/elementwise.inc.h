@@ -29,6 +29,10 @@ static void scale(long n, const uf *x, float s, uf *out) {
 	EACH_VEC(n, i, PUT(out + i, GET(x + i) * s);)
 }
 
+static void shift(long n, const uf *x, float c, uf *out) {
+	EACH_VEC(n, i, PUT(out + i, GET(x + i) + c);)
+}
+
 static void add_scaled(long n, const uf *x, float s, uf *out) {
 	EACH_VEC(n, i, PUT(out + i, GET(out + i) + GET(x + i) * s);)
 }

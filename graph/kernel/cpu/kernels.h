@@ -33,6 +33,8 @@
 	X(void, add, (n, a, b, out), long n, IN a, IN b, OUT out) \
 	X(void, mul, (n, a, b, out), long n, IN a, IN b, OUT out) \
 	X(void, scale, (n, x, s, out), long n, IN x, float s, OUT out) \
+	X(void, shift, (n, x, c, out), long n, IN x, float c, OUT out) \
+	X(void, fill, (n, v, out), long n, float v, OUT out) \
 	X(void, add_scaled, (n, x, s, out), long n, IN x, float s, OUT out) \
 	X(void, add_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
 	X(void, mul_row, (m, n, x, row, out), long m, long n, IN x, IN row, OUT out) \
@@ -41,6 +43,16 @@
 	/* activation counts as kernel.Activation does */ \
 	X(void, activate, (activation, n, x, out), int activation, long n, IN x, OUT out) \
 	X(void, activate_grad, (activation, n, x, dy, out), int activation, long n, IN x, IN dy, OUT out) \
+	/* out[Σ i·to] = x[Σ i·from] over the i of four axes below size */ \
+	X(void, copy, (size, to, from, x, out), const long *size, const long *to, const long *from, IN x, OUT out) \
+	/* function, pair and reduction count as kernel.Function, kernel.Pair and kernel.Reduction do; 0 where there is none */ \
+	X(int, map, (function, n, x, out), int function, long n, IN x, OUT out) \
+	X(int, combine, (pair, n, a, b, out), int pair, long n, IN a, IN b, OUT out) \
+	/* c ≠ 0 ? a : b; a or b may be NULL, for zeros */ \
+	X(void, where, (n, c, a, b, out), long n, IN c, IN a, IN b, OUT out) \
+	/* of m rows of n; the softmax of a row of −∞ alone is empty */ \
+	X(void, reduce, (reduction, m, n, x, out), int reduction, long m, long n, IN x, OUT out) \
+	X(void, softmax, (m, n, x, empty, out), long m, long n, IN x, float empty, OUT out) \
 	/* residual and beta may be NULL; scratch has layer_norm_scratch floats */ \
 	X(long, layer_norm_scratch, (n), long n) \
 	X(void, layer_norm, (m, n, x, residual, gamma, beta, eps, out, scratch), \

@@ -5,7 +5,9 @@
 
 #include "vec.inc.h"
 #include "math.inc.h"
+#include "wide.inc.h"
 #include "elementwise.inc.h"
+#include "move.inc.h"
 #include "activation.inc.h"
 #include "tile.inc.h"
 #include "pack.inc.h"
@@ -16,6 +18,7 @@
 #include "embed.inc.h"
 #include "rotary.inc.h"
 #include "softmax.inc.h"
+#include "nodewise.inc.h"
 #include "attention.inc.h"
 #include "attentiongrad.inc.h"
 #include "relative.inc.h"

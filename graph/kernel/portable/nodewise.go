@@ -7,7 +7,7 @@ import (
 )
 
 // Nodewise are those kernels that only networks run node by node and derivatives of higher order need, and those that do
-// nothing but move elements. The processors' own kernels share them: networks spend their time in products.
+// nothing but move elements. The processors' own kernels share what they have no faster form of.
 type Nodewise struct{}
 
 var functions = map[kernel.Function]func(float64) float64{
