@@ -85,7 +85,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.file+" "+strings.TrimSpace(f.new), func(t *testing.T) {
 			overlay := plant(t, f)
-			out, err := exec.Command("go", "test", "-tags", "gpu,emu", "-overlay", overlay, "-run", f.test, ".").CombinedOutput()
+			out, err := exec.Command("go", "test", "-short", "-failfast", "-tags", "gpu,emu", "-overlay", overlay, "-run", f.test, ".").CombinedOutput()
 			if e := new(exec.ExitError); err == nil || !errors.As(err, &e) {
 				t.Errorf("%s: no test found it: %v\n%s", f.test, err, out)
 			} else if strings.Contains(string(out), "[build failed]") {
