@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs on a machine with a GPU what scripts/gpu-build.sh made: the suites of every kernel, whole networks, loss curves
-# and the command line against the processor's kernels, the sanitizer of CUDA where it is found, and graft bench, beside PyTorch where it is
-# found. Needs a driver and cuBLAS, no toolkit and no Go. Logs go to $OUT (.gpu/out).
+# and the command line against the processor's kernels, the sanitizer of CUDA where it is found, and graft bench, beside
+# PyTorch where it is found. Needs a driver and cuBLAS, no toolkit and no Go. Logs go to $OUT (.gpu/out).
 # SKIP names what is left out: suites networks curves commands sanitizer bench. LIMIT is the seconds of each (600).
 # Exit status: 0 all passed, 1 something failed, 3 no GPU.
 set -uo pipefail
