@@ -14,7 +14,7 @@ rm -rf $out && mkdir -p $out/bin $out/project
 CGO_CFLAGS="-g -O2 -I$PWD/internal/cuda/include"
 export CGO_CFLAGS
 go build -trimpath -tags gpu -ldflags='-s -w' -o $out/bin/graft ./cmd/graft
-for package in internal/cuda graph/kernel/gpu/cu graph/kernel/gpu graph train; do
+for package in internal/cuda graph/kernel/gpu/cu graph/kernel/gpu graph train cmd/graft; do
 	go test -c -trimpath -tags gpu -ldflags='-s -w' -o "$out/bin/$(echo $package | tr / -).test" ./$package
 	mkdir -p "$out/project/$package"
 done

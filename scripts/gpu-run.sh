@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs on a machine with a GPU what scripts/gpu-build.sh made: the suites of every kernel, whole networks and loss curves
-# against the processor's kernels, the sanitizer of CUDA where it is found, and graft bench, beside PyTorch where it is
-# found. Needs a driver and cuBLAS, no toolkit and no Go. Logs go to $OUT (.gpu/out).
-# SKIP names what is left out: suites networks curves sanitizer bench. LIMIT is the seconds of each (600).
+# Runs on a machine with a GPU what scripts/gpu-build.sh made: the suites of every kernel, whole networks, loss curves
+# and the command line against the processor's kernels, the sanitizer of CUDA where it is found, and graft bench, beside
+# PyTorch where it is found. Needs a driver and cuBLAS, no toolkit and no Go. Logs go to $OUT (.gpu/out).
+# SKIP names what is left out: suites networks curves commands sanitizer bench. LIMIT is the seconds of each (600).
 # Exit status: 0 all passed, 1 something failed, 3 no GPU.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +55,7 @@ if wants suites; then
 fi
 wants networks && check networks graph "$gpu/bin/graph.test" -test.v -test.run 'OnAGPU'
 wants curves && check curves train "$gpu/bin/train.test" -test.v -test.run 'OnAGPU'
+wants commands && check commands cmd/graft "$gpu/bin/cmd-graft.test" -test.v -test.run 'OnAGPU'
 if wants sanitizer && command -v compute-sanitizer >/dev/null; then
 	for tool in memcheck racecheck synccheck initcheck; do
 		check "$tool" graph/kernel/gpu compute-sanitizer --tool "$tool" --error-exitcode 9 \

@@ -10,10 +10,10 @@ esac
 CGO_CFLAGS="-g -O2 -I$PWD/internal/cuda/include"
 export CGO_CFLAGS
 packages="./internal/cuda/... ./graph/kernel/gpu/..."
-go vet -tags gpu,emu $packages
+go vet -tags gpu,emu $packages ./graph ./train ./cmd/graft
 go test -tags gpu,emu "$@" $packages
-# Whole networks and the curves of their losses, against the processor's kernels.
-go test -short -tags gpu,emu -run OnAGPU "$@" ./graph ./train
+# Whole networks, the curves of their losses and the command line, against the processor's kernels.
+go test -tags gpu,emu -run OnAGPU "$@" ./graph ./train ./cmd/graft
 # Without the emulation the tests skip where there is no GPU, and the program needs libc alone.
 binary=$(mktemp)
 trap 'rm -f "$binary"' EXIT

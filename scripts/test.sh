@@ -9,4 +9,4 @@ go test -timeout 40m ./...
 go test -timeout 20m -short -race $(go list ./graph/... ./train/... ./tokenize ./export ./cmd/... | grep -v /graph/kernel)
 CGO_ENABLED=0 go build ./importer ./importer/fold ./importer/onnx ./importer/onnx/build ./importer/onnx/random ./tokenize ./graph/... ./train/... ./export
 CGO_ENABLED=0 go test -short ./graph ./graph/exec ./graph/kernel/... ./graph/op ./graph/peft ./train/... ./tokenize
-scripts/gpu-test.sh
+scripts/gpu-test.sh -short

@@ -17,7 +17,7 @@ import (
 
 func library(t *Env) *cuda.Library {
 	t.Helper()
-	l, err := t.Device.LoadLibrary(faults.Files)
+	l, err := t.Device.NewLibrary(faults.Files)
 	t.Must(err)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {

@@ -3,6 +3,8 @@
 package cuda_test
 
 import (
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,6 +18,9 @@ import (
 	"github.com/seed-aefebe89/graft/internal/cuda/emu"
 	"github.com/seed-aefebe89/graft/internal/cuda/faults"
 )
+
+// faultyProcess is set in a process that a fault is to end.
+const faultyProcess = "GRAFT_TEST_FAULTY_PROCESS"
 
 func TestPlantedFaultsAreFound(t *testing.T) {
 	for _, c := range []struct {
@@ -32,6 +37,15 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 		{"fault_past_dynamic", cuda.Grid{Threads: cuda.Dim{X: 64}, Shared: 256}, nil, "a write outside its 256 bytes of dynamic shared memory"},
 	} {
 		t.Run(c.kernel, func(t *testing.T) {
+			if sanitized && c.kernel == "fault_past_end" && os.Getenv(faultyProcess) == "" {
+				// The address sanitizer finds it first, and ends the process.
+				cmd := exec.Command(os.Args[0], "-test.run", "^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
+				cmd.Env = append(os.Environ(), faultyProcess+"=1")
+				if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "AddressSanitizer: use-after-poison") {
+					t.Errorf("got %v, %s", err, out)
+				}
+				return
+			}
 			Run(t, func(t *Env) {
 				f := function(t, c.kernel)
 				out := t.Alloc(256)

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/seed-aefebe89/graft/graph/kernel"
@@ -34,3 +35,28 @@ func TestCallsDoNotAllocate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAttentionDoesNotAllocate(t *testing.T) {
+	k := open(t).fresh(t)
+	a := newAttending(t, k, 40, 2, 16, 40, kernel.BFloat16, 0, 40)
+	w := random(t, k, rand.New(rand.NewPCG(3, 4)), 32, 32)
+	l := k.Pack(w, false, kernel.BFloat16, nil)
+	defer release(l)
+	w.Packed = &kernel.Packed{Plain: l, Trans: l}
+	for name, call := range map[string]func(){
+		"MatMul":  func() { k.MatMul(a.out, a.q, w, kernel.MatMul{}) },
+		"Pack":    func() { k.Pack(w, false, kernel.BFloat16, l) },
+		"plain":   func() { a.plain(k) },
+		"biased":  func() { a.biased(k) },
+		"related": func() { a.related(k) },
+	} {
+		if got := testing.AllocsPerRun(5, call); got != 0 {
+			t.Errorf("%s: %g allocations a call", name, got)
+		}
+	}
+	if err := k.Sync(); err != nil {
+		t.Error(err)
+	}
+}
+
+func release(l kernel.Layout) { l.(kernel.Releaser).Release() }

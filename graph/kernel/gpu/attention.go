@@ -51,22 +51,21 @@ var attentions = func() (all [2][]attention) {
 // staticShared is the shared memory that a block may have without asking.
 const staticShared = 48 << 10
 
-// allowShared lets the kernels of attention have the shared memory that they need.
-func allowShared(l *cuda.Library) error {
+// sharedBytes is the shared memory that attention's kernels may have to ask for, by name.
+var sharedBytes = func() map[string]int {
+	all := map[string]int{}
 	for _, kind := range attentions {
 		for _, a := range kind {
-			for name, bytes := range map[string]int{
-				a.forward: a.forwardBytes, a.query: a.queryBytes + a.scratchBytes, a.key: a.keyBytes + a.scratchBytes,
-			} {
-				f, err := l.Function(name)
-				if err == nil && bytes > staticShared {
-					err = f.AllowShared(bytes)
-				}
-				if err != nil {
-					return err
-				}
-			}
+			all[a.forward], all[a.query], all[a.key] = a.forwardBytes, a.queryBytes+a.scratchBytes, a.keyBytes+a.scratchBytes
 		}
+	}
+	return all
+}()
+
+// allowShared lets a kernel that was loaded have the shared memory that it needs.
+func allowShared(f *cuda.Function) error {
+	if n := sharedBytes[f.Name]; n > staticShared {
+		return f.AllowShared(n)
 	}
 	return nil
 }

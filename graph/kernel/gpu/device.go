@@ -19,7 +19,7 @@ type device struct {
 	library *cuda.Library
 }
 
-// openDevice opens the GPU of an index, counted from 0, and has its driver compile the kernels for it.
+// openDevice opens the GPU of an index, counted from 0. Its driver compiles the kernels for it as they are first launched.
 func openDevice(index int) (d *device, err error) {
 	d = &device{}
 	if d.Device, err = cuda.Open(index); err != nil {
@@ -38,10 +38,11 @@ func (d *device) prepare() (err error) {
 	if d.blas, err = d.stream.NewBLAS(); err != nil {
 		return err
 	}
-	if d.library, err = d.LoadLibrary(cu.Files); err != nil {
+	if d.library, err = d.NewLibrary(cu.Files); err != nil {
 		return err
 	}
-	return allowShared(d.library)
+	d.library.Loaded = allowShared
+	return nil
 }
 
 // close gives back all that the device holds; memory that was given out has been freed.
@@ -75,8 +76,9 @@ type kernels struct {
 	down      []*stage
 	held      map[cuda.Ptr]bool // what Alloc gave out
 	recording bool
-	graphs    int // recordings that are not released
-	maxTerms  int // bytes: attention takes its heads in turns where they would need more
+	missing   []string // while recording: kernels that are not loaded
+	graphs    int      // recordings that are not released
+	maxTerms  int      // bytes: attention takes its heads in turns where they would need more
 }
 
 // Open opens the GPU of an index, counted from 0. What it returns is a kernel.Recorder and an io.Closer; it serves one

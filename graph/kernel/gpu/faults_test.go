@@ -51,15 +51,15 @@ func faults() []fault {
 		{"attention.cuh", "max(i, j) >= t.n", "i >= t.n", suite("AttentionBFloat16")},
 		{"attention.cuh", "to[at] += sum;", "to[at] = sum;", suite("RelativeAttentionGrad")},
 		{"attention.cuh", "c < cols && (same & ((1u << lane) - 1)) == 0", "c < cols", suite("RelativeAttentionGrad")},
-		{"attention_f32.cu", "o[i][c] *= fade;", "o[i][c] *= 1.f;", suite("Attention")},
-		{"attentiongrad_f32.cu", "half_sum(mean[i]) * inverse[i]", "mean[i] * inverse[i]", suite("AttentionGrad")},
-		{"attentiongrad_f32.cu", "r < min(queries, keys - diagonal)", "r < min(queries, keys - diagonal) - 1",
+		{"attentionforward_f32.cuh", "o[i][c] *= fade;", "o[i][c] *= 1.f;", suite("Attention")},
+		{"attentiongrad_f32.cuh", "half_sum(mean[i]) * inverse[i]", "mean[i] * inverse[i]", suite("AttentionGrad")},
+		{"attentiongrad_f32.cuh", "r < min(queries, keys - diagonal)", "r < min(queries, keys - diagonal) - 1",
 			suite("AttentionGrad")},
-		{"attentiongrad_f32.cu", "out[at] = in ? x[at] : 0.f;", "out[at] = x[at];", suite("RelativeAttentionGrad")},
+		{"attentionparts.cu", "out[at] = in ? x[at] : 0.f;", "out[at] = x[at];", suite("RelativeAttentionGrad")},
 		{"attention_bf16.cuh", "(rows + 31) / 32 * 32 * (D / 4)", "rows * (D / 4)", suite("AttentionBFloat16")},
 		{"attention_bf16.cuh", "(lane >> 3 & 1) * 8", "(lane >> 2 & 1) * 8", suite("AttentionBFloat16")},
-		{"attentiongrad_bf16.cu", "query[2 * WARPS_B]", "query[WARPS_B]", suite("AttentionGradBFloat16")},
-		{"attentiongrad_bf16.cu", "lay_down(scratch, W::LG, da, a.scale)", "lay_down(scratch, W::LG, s, a.scale)",
+		{"attentiongrad_bf16.cuh", "query[2 * WARPS_B]", "query[WARPS_B]", suite("AttentionGradBFloat16")},
+		{"attentiongrad_bf16.cuh", "lay_down(scratch, W::LG, da, a.scale)", "lay_down(scratch, W::LG, s, a.scale)",
 			suite("RelativeAttentionGradBFloat16")},
 	}
 }
@@ -85,7 +85,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.file+" "+strings.TrimSpace(f.new), func(t *testing.T) {
 			overlay := plant(t, f)
-			out, err := exec.Command("go", "test", "-tags", "gpu,emu", "-overlay", overlay, "-run", f.test, ".").CombinedOutput()
+			out, err := exec.Command("go", "test", "-short", "-failfast", "-tags", "gpu,emu", "-overlay", overlay, "-run", f.test, ".").CombinedOutput()
 			if e := new(exec.ExitError); err == nil || !errors.As(err, &e) {
 				t.Errorf("%s: no test found it: %v\n%s", f.test, err, out)
 			} else if strings.Contains(string(out), "[build failed]") {

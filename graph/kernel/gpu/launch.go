@@ -16,8 +16,15 @@ func (k *kernels) idle() bool {
 	return k.err != nil || k.recording && k.workspace.wanted > k.workspace.size
 }
 
-// launch asks for a kernel of package cu.
+// launch asks for a kernel of package cu. One that is not loaded cannot be while recording, which then is made again.
 func (k *kernels) launch(name string, g cuda.Grid, args ...cuda.Arg) {
+	if k.err != nil {
+		return
+	}
+	if k.recording && !k.library.Ready(name) {
+		k.missing = append(k.missing, name)
+		return
+	}
 	if k.idle() {
 		return
 	}

@@ -16,7 +16,8 @@ type recording struct {
 	graph *cuda.Graph
 }
 
-// Record implements kernel.Recorder. f is called again where the workspace must grow for what it asks.
+// Record implements kernel.Recorder. f is called again where the workspace must grow for what it asks, or kernels of it must
+// be loaded.
 func (k *kernels) Record(f func()) (kernel.Recording, error) {
 	if k.err != nil {
 		return nil, k.err
@@ -29,20 +30,31 @@ func (k *kernels) Record(f func()) (kernel.Recording, error) {
 		if err != nil {
 			return nil, fmt.Errorf("recording: %w", err)
 		}
-		if k.workspace.wanted <= k.workspace.size {
+		if k.workspace.wanted <= k.workspace.size && len(k.missing) == 0 {
 			k.graphs++
 			return &recording{k, g}, nil
 		}
 		k.check(g.Close())
-		if k.grow(k.workspace.wanted); k.err != nil {
+		if k.provide(); k.err != nil {
 			return nil, fmt.Errorf("recording: %w", k.err)
 		}
 	}
 }
 
+// provide gets what the last capture found missing.
+func (k *kernels) provide() {
+	for _, name := range k.missing {
+		_, err := k.library.Function(name)
+		k.check(err)
+	}
+	if k.workspace.wanted > k.workspace.size {
+		k.grow(k.workspace.wanted)
+	}
+}
+
 // capture takes down f. What goes wrong there was not done, and does not stay.
 func (k *kernels) capture(f func()) (*cuda.Graph, error) {
-	k.recording, k.workspace.wanted = true, 0
+	k.recording, k.workspace.wanted, k.missing = true, 0, k.missing[:0]
 	defer func() { k.recording, k.err = false, nil }()
 	return k.stream.Capture(func() error {
 		f()

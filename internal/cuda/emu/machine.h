@@ -42,6 +42,7 @@ CUresult enqueue(CUstream s, Work *w);        // takes over w, from new_work; ru
 void *new_work(size_t bytes, CUresult (*run)(Work *));
 CUresult drain(Stream *s);                    // does what waits in a stream
 CUresult drain_all(bool blocking_only);       // of all of them
+CUresult refuse_in_capture(const char *call); // fails while this thread captures
 bool capturing();                             // whether this thread captures: most calls that wait fail then
 CUresult check_context();                     // an error that stuck, or a thread without a context
 CUresult stick(CUresult r);                   // keeps a device's error for all later calls

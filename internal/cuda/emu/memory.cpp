@@ -196,7 +196,7 @@ EMULATED(CUresult) emu_cuMemGetInfo_v2(size_t *free, size_t *total) {
   return CUDA_SUCCESS;
 }
 
-static CUresult refuse_in_capture(const char *what) {
+CUresult emu::refuse_in_capture(const char *what) {
   if (!capturing()) return CUDA_SUCCESS;
   explain("%s while this thread captures", what);
   return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;

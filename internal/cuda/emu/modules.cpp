@@ -104,6 +104,7 @@ using namespace emu;
 EMULATED(CUresult) emu_cuModuleLoadData(CUmodule *out, const void *image) {
   Lock l;
   if (CUresult r = check_context()) return r;
+  if (CUresult r = refuse_in_capture("cuModuleLoadData")) return r;
   const char *ptx = (const char *)image;
   if (!strstr(ptx, ".version ") || !strstr(ptx, ".target sm_")) {
     explain("the image is no PTX");
@@ -124,6 +125,7 @@ EMULATED(CUresult) emu_cuModuleLoadDataEx(CUmodule *out, const void *image, unsi
 
 EMULATED(CUresult) emu_cuModuleUnload(CUmodule handle) {
   Lock l;
+  if (CUresult r = refuse_in_capture("cuModuleUnload")) return r;
   CUresult r = drain_all(false);
   Module *m = (Module *)handle;
   for (Function *f = m->functions; f;) {

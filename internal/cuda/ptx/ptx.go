@@ -65,6 +65,22 @@ func Entries(text string) ([]Entry, error) {
 	return all, nil
 }
 
+// Names are the names of a PTX text's kernels, found without reading the rest of it.
+func Names(text string) (all []string) {
+	const word = ".entry "
+	for {
+		_, rest, ok := strings.Cut(text, word)
+		if !ok {
+			return all
+		}
+		name, after, ok := strings.Cut(rest, "(")
+		if name = strings.TrimSpace(name); ok && !strings.ContainsAny(name, " \t\n") {
+			all = append(all, name)
+		}
+		text = after
+	}
+}
+
 // paramBytes is the size of ".param .u64 name" or ".param .align 8 .b8 name[16]".
 func paramBytes(p string) (int, error) {
 	m := param.FindStringSubmatch(p)

@@ -1,7 +1,9 @@
 package ptx_test
 
 import (
+	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -47,6 +49,38 @@ func TestStalePTXIsNamed(t *testing.T) {
 		err := ptx.Fresh(c.folder, c.shared)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// The quick look at a file finds the kernels that reading all of it does.
+func TestNames(t *testing.T) {
+	files, err := fs.Glob(cu.Files, "*.ptx")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, file := range files {
+		text, err := fs.ReadFile(cu.Files, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := ptx.Entries(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, e := range entries {
+			want = append(want, e.Name)
+		}
+		if got := ptx.Names(string(text)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", file, got, want)
+		}
+	}
+	for text, want := range map[string][]string{
+		"": nil, ".entry ": nil, ".entry a": nil, ".entry a b(": nil, ".entry a(.entry b (": {"a", "b"},
+	} {
+		if got := ptx.Names(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // function loads the kernels, which are unloaded when the test ends, and finds one.
 func function(t *Env, name string) *cuda.Function {
 	t.Helper()
-	l, err := t.Device.LoadLibrary(cu.Files)
+	l, err := t.Device.NewLibrary(cu.Files)
 	t.Must(err)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {

@@ -27,6 +27,7 @@ KERNEL(map_each, (float* out, const float* x, int f, long long n)) {
     case 15: unary(out, x, n, [](float v) { return v != v ? 1.f : 0.f; }); break;
     case 16: unary_wide(out, x, n, [](double v) { return exp(v); }); break;
     case 17: unary_wide(out, x, n, [](double v) { return 1. / sqrt(v); }); break;
+    case 18: unary_wide(out, x, n, [](double v) { return atan(v); }); break;
   }
 }
 

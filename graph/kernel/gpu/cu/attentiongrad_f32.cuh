@@ -4,6 +4,7 @@
 //
 // One kernel takes blocks of queries: for each row the greatest score, the sum of exponentials and rowsum(P ⊙ A) first, which
 // it keeps for the other, then dq. The other takes blocks of keys: dk and dv. Each sum has one place and one order.
+#pragma once
 #include "attention_f32.cuh"
 
 // query_tiles writes dq; where partial is there it takes, instead, the block's part of the bias's gradient: [grid.x, grid.y,
@@ -185,28 +186,3 @@ DEVICE void key_tiles(const Attention &a, const float *dy, float *dk, float *dv,
     DYNAMIC_SHARED(float, shared);                                                                            \
     key_tiles<D>(ATTENTION_ARGS, dy, dk, dv, stats, queryGrads, shared);                                      \
   }
-
-ATTENTION_GRAD_F32(32)
-ATTENTION_GRAD_F32(64)
-ATTENTION_GRAD_F32(128)
-ATTENTION_GRAD_F32(256)
-
-// attention_sum_bias adds up the blocks' parts: partial [slots, count, distances] into columns head0 to head0+count−1 of
-// out [distances, heads].
-KERNEL(attention_sum_bias, (const float *partial, float *out, int slots, int count, int distances, int heads, int head0)) {
-  const int at = blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= count * distances) return;
-  float sum = 0.f;
-  for (int s = 0; s < slots; s++) sum += partial[(long long)s * count * distances + at];
-  out[(long long)(at % distances) * heads + head0 + at / distances] = sum;
-}
-
-// inside_rows copies the rows of x [rows, width] that belong to sequences, and puts zeros in place of the others.
-KERNEL(inside_rows, (float *out, const float *x, const int *bounds, int sequences, int width)) {
-  const int row = blockIdx.x;
-  const bool in = row >= bounds[0] && row < bounds[sequences];
-  for (int c = threadIdx.x; c < width; c += blockDim.x) {
-    const long long at = (long long)row * width + c;
-    out[at] = in ? x[at] : 0.f;
-  }
-}

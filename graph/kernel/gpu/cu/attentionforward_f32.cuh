@@ -1,4 +1,5 @@
 // Attention's forward pass in float32.
+#pragma once
 #include "attention_f32.cuh"
 
 // attention_tiles takes B queries of a head over all keys that they see, with the greatest score, the sum of exponentials and
@@ -58,8 +59,3 @@ template <int D> DEVICE void attention_tiles(const Attention &a, float *out, flo
     DYNAMIC_SHARED(float, shared);                                                     \
     attention_tiles<D>(ATTENTION_ARGS, out, shared);                                   \
   }
-
-ATTENTION_F32(32)
-ATTENTION_F32(64)
-ATTENTION_F32(128)
-ATTENTION_F32(256)

@@ -1,3 +1,3 @@
 //go:build gpu && emu && linux
 
-#include "attentiongrad_f32.cu"
+#include "attentionparts.cu"

@@ -1,3 +1,3 @@
 //go:build gpu && emu && linux
 
-#include "attention_f32.cu"
+#include "attention_bf16_96.cu"

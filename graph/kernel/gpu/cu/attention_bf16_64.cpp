@@ -1,3 +1,3 @@
 //go:build gpu && emu && linux
 
-#include "attention_bf16.cu"
+#include "attention_bf16_64.cu"

@@ -1,5 +1,6 @@
-// Attention's gradients on tensor cores: the two kernels of attentiongrad_f32.cu, with P and dS rounded to bfloat16 where they
+// Attention's gradients on tensor cores: the two kernels of attentiongrad_f32.cuh, with P and dS rounded to bfloat16 where they
 // are multiplied.
+#pragma once
 #include "attention_bf16.cuh"
 
 // lay_down writes a warp's 16 × S·8 gradients, times factor, where add_by_row finds them.
@@ -197,9 +198,3 @@ DEVICE void key_warps(const Attention &a, const float *dy, float *dk, float *dv,
     DYNAMIC_SHARED(bf16, shared);                                                                            \
     key_warps<D, S>(ATTENTION_ARGS, dy, dk, dv, stats, queryGrads, shared);                               \
   }
-
-ATTENTION_GRAD_BF16(32, 4)
-ATTENTION_GRAD_BF16(64, 4)
-ATTENTION_GRAD_BF16(80, 2)
-ATTENTION_GRAD_BF16(96, 2)
-ATTENTION_GRAD_BF16(128, 2)

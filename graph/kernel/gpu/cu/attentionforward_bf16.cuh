@@ -1,4 +1,5 @@
 // Attention's forward pass on tensor cores.
+#pragma once
 #include "attention_bf16.cuh"
 
 template <int D> DEVICE void attention_warps(const Attention &a, float *out, bf16 *shared) {
@@ -50,9 +51,3 @@ template <int D> DEVICE void attention_warps(const Attention &a, float *out, bf1
     DYNAMIC_SHARED(bf16, shared);                                                      \
     attention_warps<D>(ATTENTION_ARGS, out, shared);                                   \
   }
-
-ATTENTION_BF16(32)
-ATTENTION_BF16(64)
-ATTENTION_BF16(80)
-ATTENTION_BF16(96)
-ATTENTION_BF16(128)

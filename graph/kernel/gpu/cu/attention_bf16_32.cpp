@@ -1,0 +1,3 @@
+//go:build gpu && emu && linux
+
+#include "attention_bf16_32.cu"

@@ -1,0 +1,6 @@
+// Attention in float32 for heads of up to 64 columns.
+#include "attentionforward_f32.cuh"
+#include "attentiongrad_f32.cuh"
+
+ATTENTION_F32(64)
+ATTENTION_GRAD_F32(64)

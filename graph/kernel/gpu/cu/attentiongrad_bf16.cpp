@@ -1,3 +1,0 @@
-//go:build gpu && emu && linux
-
-#include "attentiongrad_bf16.cu"

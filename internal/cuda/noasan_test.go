@@ -1,0 +1,5 @@
+//go:build gpu && emu && cgo && linux && !asan
+
+package cuda_test
+
+const sanitized = false
