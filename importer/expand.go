@@ -82,7 +82,12 @@ func expand(m *onnx.Model) (*expander, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, n := range m.Graph.Nodes {
+	order, err := m.Graph.Order()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range order {
+		n := m.Graph.Nodes[i]
 		if n == nil {
 			return nil, fmt.Errorf("node %d is empty", i)
 		}

@@ -85,7 +85,12 @@ func (x *expander) inline(call *onnx.Node, f *onnx.Function) ([]*onnx.Node, erro
 		prefix = f.Name
 	}
 	var nodes []*onnx.Node
-	for _, n := range f.Nodes {
+	order, err := f.Order()
+	if err != nil {
+		return nil, fmt.Errorf("the function %s: %w", f.Name, err)
+	}
+	for _, i := range order {
+		n := f.Nodes[i]
 		if n == nil {
 			return nil, fmt.Errorf("a node of the function %s is empty", f.Name)
 		}
@@ -201,7 +206,12 @@ func (s *scoped) graph(g *onnx.Graph, around map[string]string) (*onnx.Graph, er
 	}
 	c := *g
 	c.Nodes = nil
-	for _, n := range g.Nodes {
+	order, err := g.Order()
+	if err != nil {
+		return nil, fmt.Errorf("the sub-graph %q: %w", g.Name, err)
+	}
+	for _, i := range order {
+		n := g.Nodes[i]
 		if n == nil {
 			return nil, fmt.Errorf("a node of the sub-graph %q is empty", g.Name)
 		}

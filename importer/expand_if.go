@@ -60,7 +60,12 @@ func branch(e *emitter, n *onnx.Node, know knowledge) error {
 		s.to[t.Name] = c.Name
 		e.x.initialiser(&c)
 	}
-	for _, n := range g.Nodes {
+	order, err := g.Order()
+	if err != nil {
+		return fmt.Errorf("its %s: %w", name, err)
+	}
+	for _, i := range order {
+		n := g.Nodes[i]
 		if n == nil {
 			return fmt.Errorf("a node of its %s is empty", name)
 		}

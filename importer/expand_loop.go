@@ -151,7 +151,12 @@ func (e *emitter) turn(body *onnx.Graph, to map[string]string) ([]string, error)
 		s.to[t.Name] = c.Name
 		e.x.initialiser(&c)
 	}
-	for _, n := range body.Nodes {
+	order, err := body.Order()
+	if err != nil {
+		return nil, fmt.Errorf("its body: %w", err)
+	}
+	for _, i := range order {
+		n := body.Nodes[i]
 		if n == nil {
 			return nil, errors.New("a node of its body is empty")
 		}
