@@ -60,12 +60,11 @@ func branch(e *emitter, n *onnx.Node, know knowledge) error {
 		s.to[t.Name] = c.Name
 		e.x.initialiser(&c)
 	}
-	order, err := g.Order()
+	nodes, err := e.x.ordered(g, g.Nodes)
 	if err != nil {
 		return fmt.Errorf("its %s: %w", name, err)
 	}
-	for _, i := range order {
-		n := g.Nodes[i]
+	for _, n := range nodes {
 		if n == nil {
 			return fmt.Errorf("a node of its %s is empty", name)
 		}
