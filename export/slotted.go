@@ -51,7 +51,9 @@ func NewSlotted(m *importer.Model, places []peft.Place, o SlotOptions) (*Slotted
 	if err := s.weights(); err != nil {
 		return nil, err
 	}
-	s.copyNodes()
+	if err := s.copyNodes(); err != nil {
+		return nil, err
+	}
 	for _, x := range projections(m) {
 		s.lora(x)
 	}
@@ -91,7 +93,7 @@ type slotter struct {
 	m      *importer.Model
 	folder string // the base file's
 	graph  *onnx.Graph
-	nodes  []*onnx.Node                // copies of the base's, in order
+	nodes  []*onnx.Node                // copies of the base's, each behind those that it reads
 	twin   map[string]*onnx.Node       // the copy that makes a value
 	after  map[*onnx.Node][]*onnx.Node // new nodes, by the copy that they follow
 	used   map[string]bool             // names of slots
@@ -144,9 +146,13 @@ func (s *slotter) weights() error {
 	return nil
 }
 
-// copyNodes copies the base's nodes. Where a slot belongs into a node, to a value that a function, an If or a fused
+// copyNodes copies the base's nodes, each behind those that it reads. Where a slot belongs into a node, to a value that a function, an If or a fused
 // operator makes and uses itself, the nodes that it stands for take its place.
-func (s *slotter) copyNodes() {
+func (s *slotter) copyNodes() error {
+	order, err := s.m.File.Graph.Order()
+	if err != nil {
+		return err
+	}
 	s.twin = map[string]*onnx.Node{}
 	apart := map[int][]*onnx.Node{}
 	for _, e := range s.m.Expansions {
@@ -161,10 +167,10 @@ func (s *slotter) copyNodes() {
 		}
 	}
 	read := map[string]bool{}
-	for i, n := range s.m.File.Graph.Nodes {
+	for _, i := range order {
 		nodes, ok := apart[i]
 		if !ok {
-			nodes = []*onnx.Node{n}
+			nodes = []*onnx.Node{s.m.File.Graph.Nodes[i]}
 		}
 		for _, n := range nodes {
 			c := *n
@@ -183,6 +189,7 @@ func (s *slotter) copyNodes() {
 			s.graph.Initializers = append(s.graph.Initializers, t)
 		}
 	}
+	return nil
 }
 
 // needed lists the values that slots change or read.

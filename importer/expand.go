@@ -25,6 +25,7 @@ type expander struct {
 	copied    int                     // calls, and what was copied of functions, branches and loops
 	probed    int                     // nodes looked at for what is known of conditions
 	sequences map[string][]string     // values that are sequences → their elements
+	sorted    map[any][]*onnx.Node    // the nodes of functions and sub-graphs in order
 }
 
 // expanded is a node of the rewritten graph.
@@ -82,7 +83,12 @@ func expand(m *onnx.Model) (*expander, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, n := range m.Graph.Nodes {
+	order, err := m.Graph.Order()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range order {
+		n := m.Graph.Nodes[i]
 		if n == nil {
 			return nil, fmt.Errorf("node %d is empty", i)
 		}
@@ -113,6 +119,23 @@ func expand(m *onnx.Model) (*expander, error) {
 	return x, nil
 }
 
+// ordered are the nodes of a function or a sub-graph in order, which is found once.
+func (x *expander) ordered(of interface{ Order() ([]int, error) }, nodes []*onnx.Node) ([]*onnx.Node, error) {
+	if x.sorted[of] != nil {
+		return x.sorted[of], nil
+	}
+	order, err := of.Order()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*onnx.Node, len(order))
+	for i, k := range order {
+		out[i] = nodes[k]
+	}
+	x.sorted[of] = out
+	return out, nil
+}
+
 func newExpander(m *onnx.Model) (*expander, error) {
 	if m.Graph == nil {
 		return nil, errors.New("the model has no graph")
@@ -122,7 +145,7 @@ func newExpander(m *onnx.Model) (*expander, error) {
 	c.OpsetImport = slices.Clone(m.OpsetImport)
 	g.Initializers = slices.Clone(g.Initializers)
 	x := &expander{model: &c, functions: map[functionKey]*onnx.Function{}, names: map[string]int{"": 1}, called: map[string]int{},
-		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}, sequences: map[string][]string{}}
+		inits: map[string]*onnx.Tensor{}, makers: map[string]*onnx.Node{}, late: map[*onnx.Node]bool{}, sequences: map[string][]string{}, sorted: map[any][]*onnx.Node{}}
 	for i, s := range g.SparseInitializers {
 		t, err := dense(s)
 		if err != nil {

@@ -85,7 +85,11 @@ func (x *expander) inline(call *onnx.Node, f *onnx.Function) ([]*onnx.Node, erro
 		prefix = f.Name
 	}
 	var nodes []*onnx.Node
-	for _, n := range f.Nodes {
+	inner, err := x.ordered(f, f.Nodes)
+	if err != nil {
+		return nil, fmt.Errorf("the function %s: %w", f.Name, err)
+	}
+	for _, n := range inner {
 		if n == nil {
 			return nil, fmt.Errorf("a node of the function %s is empty", f.Name)
 		}
@@ -201,7 +205,11 @@ func (s *scoped) graph(g *onnx.Graph, around map[string]string) (*onnx.Graph, er
 	}
 	c := *g
 	c.Nodes = nil
-	for _, n := range g.Nodes {
+	nodes, err := s.x.ordered(g, g.Nodes)
+	if err != nil {
+		return nil, fmt.Errorf("the sub-graph %q: %w", g.Name, err)
+	}
+	for _, n := range nodes {
 		if n == nil {
 			return nil, fmt.Errorf("a node of the sub-graph %q is empty", g.Name)
 		}
@@ -224,6 +232,7 @@ func (s *scoped) graph(g *onnx.Graph, around map[string]string) (*onnx.Graph, er
 		}
 		c.Nodes = append(c.Nodes, &d)
 	}
+	s.x.sorted[&c] = c.Nodes
 	if len(g.Outputs) > 0 {
 		c.Outputs = nil
 		for _, o := range g.Outputs {

@@ -60,7 +60,11 @@ func branch(e *emitter, n *onnx.Node, know knowledge) error {
 		s.to[t.Name] = c.Name
 		e.x.initialiser(&c)
 	}
-	for _, n := range g.Nodes {
+	nodes, err := e.x.ordered(g, g.Nodes)
+	if err != nil {
+		return fmt.Errorf("its %s: %w", name, err)
+	}
+	for _, n := range nodes {
 		if n == nil {
 			return fmt.Errorf("a node of its %s is empty", name)
 		}

@@ -151,7 +151,11 @@ func (e *emitter) turn(body *onnx.Graph, to map[string]string) ([]string, error)
 		s.to[t.Name] = c.Name
 		e.x.initialiser(&c)
 	}
-	for _, n := range body.Nodes {
+	nodes, err := e.x.ordered(body, body.Nodes)
+	if err != nil {
+		return nil, fmt.Errorf("its body: %w", err)
+	}
+	for _, n := range nodes {
 		if n == nil {
 			return nil, errors.New("a node of its body is empty")
 		}

@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,24 @@ func TestSequencesAndLoopsAreWrittenOut(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) { expandsTo(t, alone(t, c.opset, c.f)) })
+		t.Run(c.name+", in another order", func(t *testing.T) {
+			m := clone(t, alone(t, c.opset, c.f))
+			slices.Reverse(m.Graph.Nodes)
+			expandsTo(t, m)
+			x, err := importer.Dequantised(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range m.Graph.Nodes { // onnxruntime takes no body's nodes so
+				if a := n.Attribute("body"); a != nil {
+					slices.Reverse(a.G.Nodes)
+				}
+			}
+			y, err := importer.Dequantised(m)
+			if err != nil || len(y.Graph.Nodes) != len(x.Graph.Nodes) {
+				t.Errorf("with its body in another order it is written otherwise: %v", err)
+			}
+		})
 	}
 }
 

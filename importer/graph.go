@@ -158,7 +158,7 @@ func (g *graph) link(known map[string]bool) error {
 	for _, n := range g.nodes {
 		for _, in := range n.Inputs {
 			if !known[in] {
-				return fmt.Errorf("%v: input %q is made by no earlier node: the graph has a cycle, or is not in topological order", n, in)
+				return fmt.Errorf("%v: nothing makes its input %q", n, in)
 			}
 		}
 		for _, out := range n.Outputs {

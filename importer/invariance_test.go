@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -151,6 +152,59 @@ func TestRecognitionDependsOnNoOrderOfOperands(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Nodes may stand in any order, in functions and in branches too: onnxruntime takes a graph's so.
+func TestRecognitionDependsOnNoOrderOfNodes(t *testing.T) {
+	same(t, func(t *testing.T, m *onnx.Model) { shuffle(m, 1) })
+	same(t, func(t *testing.T, m *onnx.Model) {
+		slices.Reverse(m.Graph.Nodes)
+		for _, f := range m.Functions {
+			slices.Reverse(f.Nodes)
+		}
+	})
+	t.Run("functions, branches", func(t *testing.T) {
+		m := encoder(t, 17)
+		want := shape(recognise(t, m))
+		e := before(t, m, self+"Softmax")
+		size := e.add("Size", []string{e.add("Shape", []string{"input_ids"})})
+		choose(t, m, self+"Softmax", e.add("Less", []string{size, e.int(3)}), true,
+			&onnx.Node{OpType: "Neg", Inputs: node(t, m, self+"Softmax").Inputs, Outputs: []string{"other"}})
+		outline(t, m, "/encoder/layer.0/")
+		for seed := range uint64(5) {
+			shuffled := clone(t, m)
+			shuffle(shuffled, seed)
+			x := recognise(t, shuffled)
+			if got := shape(x); got != want {
+				t.Errorf("it is\n%swant\n%s", got, want)
+			}
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				needRuntime(t)
+				shuffled.Functions = m.Functions // whose nodes onnxruntime wants in order, unlike the graph's
+				agree(t, shuffled, x, texts(1, small.VocabSize, 2, 7, 1, 16))
+			})
+		}
+	})
+}
+
+// shuffle puts a model's nodes into another order, and those of its functions and sub-graphs.
+func shuffle(m *onnx.Model, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var nodes func([]*onnx.Node)
+	nodes = func(list []*onnx.Node) {
+		r.Shuffle(len(list), func(i, k int) { list[i], list[k] = list[k], list[i] })
+		for _, n := range list {
+			for _, a := range n.Attributes {
+				if a.G != nil {
+					nodes(a.G.Nodes)
+				}
+			}
+		}
+	}
+	nodes(m.Graph.Nodes)
+	for _, f := range m.Functions {
+		nodes(f.Nodes)
+	}
 }
 
 func TestIdentitiesChangeNothing(t *testing.T) {

@@ -96,11 +96,39 @@ func TestOnlyPaddingMayBeMasked(t *testing.T) {
 			n := node(t, m, self+"Add")
 			n.Inputs[0] = e.add("Add", []string{n.Inputs[0], e.tensor([]int64{3, 1, 1}, w)})
 		}, want: "is part of no block"},
+		{name: "a bias by slopes that are constants", edit: slopes(false, 0.3, 0.2, 0.1)},
+		{name: "a bias by slopes that are weights", edit: slopes(true, 0.3, 0.2, 0.1),
+			want: `it is computed of the weight "encoder.slopes", is by no table and has not ALiBi's slopes`},
+		{name: "ALiBi's slopes as an initialiser", edit: slopes(true, 1./16, 1./256, 1./4)}, // 2⁻⁴ and 2⁻⁸ of two heads, 2⁻² of four
+		{name: "ALiBi's slopes in another order", edit: slopes(true, 1./256, 1./16, 1./4), want: "has not ALiBi's slopes"},
 		{name: "a mask by the values of the tokens", edit: func(t *testing.T, m *onnx.Model) {
 			n := node(t, m, self+"Add")
 			n.Inputs[1] = self + "Div_output_0"
 		}, want: "is part of no block"},
 	})
+}
+
+// slopes adds a multiple of the distance for each head to the scores, by an initialiser or by a constant.
+func slopes(weight bool, x ...float32) func(t *testing.T, m *onnx.Model) {
+	return func(t *testing.T, m *onnx.Model) {
+		e := before(t, m, self+"Add")
+		v, err := onnx.NewTensor("encoder.slopes", []int64{int64(len(x)), 1, 1}, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := "encoder.slopes"
+		if weight {
+			m.Graph.Initializers = append(m.Graph.Initializers, v)
+		} else {
+			by = e.add("Constant", nil, &onnx.Attribute{Name: "value", Type: onnx.AttrTensor, T: v})
+		}
+		length := e.add("Gather", []string{e.add("Shape", []string{"input_ids"}), e.int(1)})
+		at := e.add("Range", []string{e.int(0), length, e.int(1)})
+		apart := e.add("Sub", []string{e.add("Unsqueeze", []string{at, e.ints(0)}), e.add("Unsqueeze", []string{at, e.ints(1)})})
+		bias := e.add("Mul", []string{e.to(onnx.Float, e.add("Neg", []string{e.add("Abs", []string{apart})})), by})
+		n := node(t, m, self+"Add")
+		n.Inputs[0] = e.add("Add", []string{n.Inputs[0], bias})
+	}
 }
 
 // condition masks by Where instead of an addition.

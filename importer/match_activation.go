@@ -115,7 +115,7 @@ func (m *sampler) sample(name string) error {
 	}
 	if v := r.s.values[name]; v.kind == constant {
 		m.memo[name] = v.Array
-		m.half = m.half || v.Type == onnx.Float16 || v.Type == onnx.Bfloat16
+		m.half = m.half || isHalf(v.Type) || isHalf(r.s.g.types[name])
 		return nil
 	}
 	n := r.s.g.producer(name)

@@ -1,10 +1,14 @@
 package importer_test
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
 
+	"github.com/seed-aefebe89/graft/export/ort"
+	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/fold"
 	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
@@ -175,6 +179,55 @@ func TestFloat16Fixtures(t *testing.T) {
 				t.Errorf("it differs from the file by %.2g (%v)", file, err)
 			}
 			t.Logf("it differs from the float32 graph of its weights by %.2g, from the file itself by %.2g", d, file)
+		})
+	}
+}
+
+// T5's buckets, log(distance/8)/log(16)·8 cut to an integer, have edges at powers of two, where half precision decides:
+// onnxruntime computes them in float32 of the file's rounded constants, so that 16 is in bucket 1, rounded at each
+// operator it would be in 2.
+func TestBucketsInHalfPrecisionAreOnnxruntimes(t *testing.T) {
+	const n = 70
+	for _, typ := range []onnx.DataType{onnx.Float16, onnx.Float} {
+		m := alone(t, 17, func(e *editor, _ string) []string {
+			constant := func(x float32) string { return e.to(typ, e.float(x)) }
+			if typ == onnx.Float16 {
+				constant = func(x float32) string { return e.tensor(nil, []onnx.F16{onnx.ToF16(x)}) }
+			}
+			length := e.add("Gather", []string{e.add("Shape", []string{"input_ids"}), e.int(1)})
+			at := e.add("Div", []string{e.to(typ, e.add("Range", []string{e.int(1), length, e.int(1)})), constant(8)})
+			log := e.add("Div", []string{e.add("Log", []string{at}), constant(float32(math.Log(16)))})
+			return []string{e.to(onnx.Float, e.to(onnx.Int64, e.add("Mul", []string{log, constant(8)})))}
+		})
+		nodes, err := importer.NewNodewise(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := fold.Unknown(onnx.Int64, 1, n)
+		p, err := nodes.Program(map[string]*fold.Array{"input_ids": ids, "attention_mask": ids})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Outputs[0].Array
+		if !got.Known() || got.Size() != n-1 || got.At(16-1) != 1 && typ == onnx.Float16 || got.At(15-1) != 1 || got.At(40-1) != 4 {
+			t.Fatalf("%v: the buckets are %v %v", typ, got, got.Floats)
+		}
+		t.Run(typ.String(), func(t *testing.T) {
+			needRuntime(t)
+			s, err := ort.Open(m, ort.Options{Threads: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			out, err := s.Run(context.Background(), ort.Pad([][]int32{make([]int32, n)}, nil, 0), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range out[m.Graph.Outputs[0].Name].Data {
+				if float64(x) != got.At(i) {
+					t.Errorf("distance %d is in bucket %g, in onnxruntime in %g", i+1, got.At(i), x)
+				}
+			}
 		})
 	}
 }

@@ -69,11 +69,13 @@ func TestGraphsThatAreNoneAreRefused(t *testing.T) {
 		}, want: "depends on no weight"},
 		{name: "a cycle", edit: func(t *testing.T, m *onnx.Model) {
 			node(t, m, self+"Softmax").Inputs[0] = self + "MatMul_1_output_0"
-		}, want: "made by no earlier node: the graph has a cycle, or is not in topological order"},
+		}, want: `the graph has a cycle: Softmax "/encoder/layer.1/attention/self/Softmax" reads MatMul "/encoder/layer.1/attention/self/MatMul_1" reads Softmax`},
+		{name: "an input that nothing makes", edit: func(t *testing.T, m *onnx.Model) { node(t, m, self+"Softmax").Inputs[0] = "nothing" },
+			want: `Softmax "/encoder/layer.1/attention/self/Softmax": nothing makes its input "nothing"`},
 		{name: "a node that reads itself", edit: func(t *testing.T, m *onnx.Model) {
 			node(t, m, self+"Softmax").Inputs[0] = self + "Softmax_output_0"
 		}, want: "cycle"},
-		{name: "nodes in another order", edit: func(t *testing.T, m *onnx.Model) { slices.Reverse(m.Graph.Nodes) }, want: "not in topological order"},
+		{name: "nodes in another order", edit: func(t *testing.T, m *onnx.Model) { slices.Reverse(m.Graph.Nodes) }},
 		{name: "a value made twice", edit: func(t *testing.T, m *onnx.Model) {
 			node(t, m, self+"Softmax").Outputs[0] = self + "Add_output_0"
 		}, want: `the value "/encoder/layer.1/attention/self/Add_output_0" is made twice`},

@@ -2,8 +2,10 @@ package importer
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/seed-aefebe89/graft/importer/fold"
+	"github.com/seed-aefebe89/graft/importer/onnx"
 )
 
 // Slopes are what an attention adds to its scores by the distance of key and query where nothing of it is trained, as
@@ -47,8 +49,46 @@ func (s *Slopes) compute(n int) ([]float32, error) {
 	return out, nil
 }
 
+// isALiBi tells whether the rows of h heads are −slope·|distance| with ALiBi's slopes: 2^(−8i/h), and where h is no power
+// of two also those of the next lower one, p, followed by every other one of 2p (Press et al. 2022, section 3 and their
+// code).
+func isALiBi(rows []float32, h int) bool {
+	p := 1
+	for 2*p <= h {
+		p *= 2
+	}
+	even, mixed := true, true
+	for i, x := range rows {
+		head := i % h
+		away := math.Abs(float64(i/h - len(rows)/h/2))
+		other := -8 * float64(head+1) / float64(p)
+		if head >= p {
+			other = -8 * float64(2*(head-p)+1) / float64(2*p)
+		}
+		even = even && near(float64(x), -away*math.Pow(2, -8*float64(head+1)/float64(h)))
+		mixed = mixed && near(float64(x), -away*math.Pow(2, other))
+	}
+	return even || mixed
+}
+
+// untrained returns an error where nodes read weights, which a bias that is computed on the host would not train: whether
+// an initialiser is one that somebody learnt, or a constant, nothing in the file tells.
+func (r *recogniser) untrained(need map[*onnx.Node]bool) error {
+	for _, n := range r.s.g.nodes {
+		if !need[n] {
+			continue
+		}
+		for _, in := range n.Inputs {
+			if v := r.s.value(in); in != "" && v != nil && v.kind == parameter {
+				return fmt.Errorf("it is computed of the weight %q, is by no table and has not ALiBi's slopes", v.param.tensor.Name)
+			}
+		}
+	}
+	return nil
+}
+
 // slopesOf recognises a positional value that is added to the scores of h heads by distance alone, however long the
-// sequence is.
+// sequence is, and of which nothing may be a weight unless it is ALiBi.
 func (r *recogniser) slopesOf(name string, h int) (*Slopes, error) {
 	name = r.s.g.resolve(name)
 	key := fmt.Sprintf("%x %d", r.signature(name), h)
@@ -66,6 +106,9 @@ func (r *recogniser) slopesOf(name string, h int) (*Slopes, error) {
 				}
 			}
 		}
+	}
+	if err == nil && !isALiBi(short, h) {
+		err = r.untrained(s.value.need)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the bias %q of the scores: %w", name, err)

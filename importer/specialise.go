@@ -227,10 +227,13 @@ func (s *spec) eval(n *onnx.Node) error {
 }
 
 // float32s gives floating-point arrays the type that our networks compute in, whatever the file's is.
-func float32s(in []*fold.Array) []*fold.Array {
+func float32s(in []*fold.Array) []*fold.Array { return retyped(in, isFloat) }
+
+// retyped gives arrays of some floating-point types the type float32.
+func retyped(in []*fold.Array, which func(onnx.DataType) bool) []*fold.Array {
 	out := slices.Clone(in)
 	for i, a := range in {
-		if a == nil || !isFloat(a.Type) || a.Type == onnx.Float {
+		if a == nil || !which(a.Type) || a.Type == onnx.Float {
 			continue
 		}
 		b := fold.Unknown(onnx.Float, a.Shape...)
@@ -245,15 +248,23 @@ func float32s(in []*fold.Array) []*fold.Array {
 	return out
 }
 
-// call applies a node to arrays.
+// call applies a node to arrays. Half precision is computed in float32 without rounding in between, as onnxruntime does on
+// CPUs, which for most operators have no other kernel: where a logarithm is cut to an integer, as that of a distance to its
+// bucket, it shows.
 func (s *spec) call(n *onnx.Node, in []*fold.Array) ([]*fold.Array, error) {
 	f, err := s.g.function(n)
 	if err != nil {
 		return nil, err
 	}
+	if !s.exact {
+		in = retyped(in, isHalf)
+	}
 	out, err := f(fold.Call{Node: n, In: in})
 	if err != nil {
 		return nil, s.errorf(n, "%w", err)
+	}
+	if !s.exact {
+		out = retyped(out, isHalf)
 	}
 	for _, a := range out {
 		if a.Known() {
@@ -304,6 +315,8 @@ func (s *spec) turn(n *onnx.Node) *specValue {
 	}
 	return nil
 }
+
+func isHalf(t onnx.DataType) bool { return t == onnx.Float16 || t == onnx.Bfloat16 }
 
 func isFloat(t onnx.DataType) bool {
 	return t == onnx.Float || t == onnx.Float16 || t == onnx.Bfloat16 || t == onnx.Double

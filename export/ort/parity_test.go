@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel/cpu"
 	"github.com/seed-aefebe89/graft/graph/peft"
 	"github.com/seed-aefebe89/graft/importer"
+	"github.com/seed-aefebe89/graft/importer/onnx"
 	"github.com/seed-aefebe89/graft/importer/onnx/random"
 	"github.com/seed-aefebe89/graft/internal/parity"
 	"github.com/seed-aefebe89/graft/internal/parity/exported"
@@ -79,11 +81,54 @@ func made(t *testing.T) []encoder {
 	return out
 }
 
+// rewritten are random encoders whose nodes stand backwards, and that take no mask: whoever runs them must not pad.
+func rewritten(t *testing.T) (out []encoder) {
+	t.Helper()
+	for name, edit := range map[string]func(g *onnx.Graph){
+		"nodes backwards": func(g *onnx.Graph) { slices.Reverse(g.Nodes) },
+		"no mask": func(g *onnx.Graph) {
+			g.Inputs = slices.DeleteFunc(g.Inputs, func(v *onnx.ValueInfo) bool { return v.Name == "attention_mask" })
+			for _, n := range g.Nodes {
+				for i, in := range n.Inputs {
+					if in == "attention_mask" {
+						n.Inputs[i] = "ones"
+					}
+				}
+			}
+			one, err := onnx.NewTensor("", []int64{1}, []int64{1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Nodes = append([]*onnx.Node{
+				{OpType: "Shape", Name: "size", Inputs: []string{"input_ids"}, Outputs: []string{"size"}},
+				{OpType: "ConstantOfShape", Name: "ones", Inputs: []string{"size"}, Outputs: []string{"ones"},
+					Attributes: []*onnx.Attribute{{Name: "value", Type: onnx.AttrTensor, T: one}}},
+			}, g.Nodes...)
+		},
+	} {
+		m, err := random.Encoder(7, random.Config{NumHiddenLayers: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit(m.Graph)
+		b, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, encoder{"random/" + name, path})
+	}
+	return out
+}
+
 // encoders are those, the project's own, and the shared fixtures where they are.
 func encoders(t *testing.T) []encoder {
 	t.Helper()
 	root := testutil.Root(t)
-	out := made(t)
+	out := append(made(t), rewritten(t)...)
 	ours, err := filepath.Glob(filepath.Join(root, "importer", "testdata", "encoders", "*", "*.onnx"))
 	if err != nil || len(ours) == 0 {
 		t.Fatalf("there is no encoder of our own: %v", err)
