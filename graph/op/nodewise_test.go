@@ -15,23 +15,23 @@ import (
 var nodewise = map[string]func(c *trial) *G.Node{
 	"Reshape": func(c *trial) *G.Node {
 		x := c.float("x", 4, 3)
-		return c.ok(op.MatMul(c.ok(op.Reshape(x, 2, 6)), c.ok(op.Reshape(x, 6, 2)), false, false, 1))
+		return c.ok(op.MatMul(c.ok(op.Reshape(x, 2, 6)), c.ok(op.Reshape(x, 6, 2)), kernel.MatMul{}))
 	},
 	"Select":      func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), c.float("a", 12), c.float("b", 12))) },
 	"Select a, 0": func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), c.float("a", 12), nil)) },
 	"Select 0, b": func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), nil, c.float("b", 12))) },
 	"Softmax":     func(c *trial) *G.Node { return c.ok(op.Softmax(c.float("x", 4, 5))) },
 	"BatchMatMul": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 4, 2), false, false))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 4, 2), kernel.MatMul{}))
 	},
 	"BatchMatMul aᵀ": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 4, 2), true, false))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 4, 2), kernel.MatMul{TransA: true}))
 	},
 	"BatchMatMul bᵀ": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 2, 4), false, true))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 2, 4), kernel.MatMul{TransB: true}))
 	},
 	"BatchMatMul aᵀbᵀ": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 2, 4), true, true))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 2, 4), kernel.MatMul{TransA: true, TransB: true}))
 	},
 }
 
