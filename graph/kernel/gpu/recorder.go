@@ -42,8 +42,12 @@ func (k *kernels) Record(f func()) (kernel.Recording, error) {
 
 // capture takes down f. What goes wrong there was not done, and does not stay.
 func (k *kernels) capture(f func()) (*cuda.Graph, error) {
+	k.forget()
 	k.recording, k.workspace.wanted = true, 0
-	defer func() { k.recording, k.err = false, nil }()
+	defer func() {
+		k.recording, k.err = false, nil
+		k.forget()
+	}()
 	return k.stream.Capture(func() error {
 		f()
 		return k.err
@@ -59,6 +63,7 @@ func (r *recording) Replay() {
 		r.k.fail(errors.New("replaying a recording that was released"))
 		return
 	}
+	r.k.forget()
 	r.k.check(r.k.stream.Start(r.graph))
 }
 
