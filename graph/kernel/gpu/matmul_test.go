@@ -132,8 +132,14 @@ func TestRoundedMatricesAreNeverStale(t *testing.T) {
 	}
 	recordable := len(steps) - 2
 	type step struct{ f, i, j int }
+	d := open(t)
 	run := func(t *testing.T, program []step, from, to int, keep bool) []float32 {
-		k := open(t).fresh(t)
+		k := newKernels(d)
+		defer func() {
+			if err := k.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		s := &state{k: k, w: laidOut(t, k, n, n), row: vector(t, k, n, make([]float32, n)...), sum: matrices(t, k, n, n)}
 		both := matrices(t, k, 2*n, n)
 		s.x = [3]kernel.Tensor{kernel.F32(both.F32[:n*n], n, n), kernel.F32(both.F32[n*n/2:][:n*n], n, n), matrices(t, k, n, n)}
