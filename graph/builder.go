@@ -112,7 +112,7 @@ func (b *builder) op(v importer.Value, o importer.Op) *G.Node {
 		return b.ok(op.Rows(n.weight(o.W), n.positions(o.W.Shape[0])))
 	case *importer.Linear:
 		x := b.v[o.X]
-		y := b.ok(op.Linear(x, n.weight(o.W), n.weight(o.Bias), o.Trans))
+		y := b.ok(op.Linear(x, n.weight(o.W), n.weight(o.Bias), o.Trans, n.Params.Precision))
 		if p, ok := b.proj[v]; ok {
 			return b.adapt(p, x, y)
 		}
@@ -258,7 +258,7 @@ func (b *builder) adapt(p peft.Place, x, y *G.Node) *G.Node {
 		}
 		w = append(w, b.n.node(q))
 	}
-	return b.ok(a.Apply(x, y, w))
+	return b.ok(a.Apply(x, y, w, b.n.Params.Precision))
 }
 
 // features adds what stands above the encoder: the top adapter, the head and the loss, on the rows in question.
@@ -273,7 +273,7 @@ func (b *builder) features(x *G.Node) {
 			x = b.adapt(p, x, x)
 		}
 	}
-	n.Logits = b.ok(op.Linear(x, n.node(n.Params.Head[0]), n.node(n.Params.Head[1]), true))
+	n.Logits = b.ok(op.Linear(x, n.node(n.Params.Head[0]), n.node(n.Params.Head[1]), true, kernel.Float32))
 	n.Targets = n.leaf("targets", tensor.Int32, n.Capacity.Rows)
 	n.Weight = n.leaf("weight", tensor.Float32, 1)
 	n.Loss = b.ok(op.CrossEntropy(n.Logits, n.Targets, n.Weight))

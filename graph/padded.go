@@ -41,7 +41,7 @@ func newPadded(p *Params, c Capacity) (*Network, error) {
 			return nil, fmt.Errorf("the weight %q is read only where batches have %d sequences of %d tokens", w.Name, c.Sequences, c.Tokens/c.Sequences)
 		}
 		return n.weight(w), nil
-	}, b.taps())
+	}, b.taps(), p.Precision)
 	if err != nil {
 		return nil, err
 	}

@@ -87,8 +87,8 @@ type Params struct {
 	Head    []*Param
 	Memory  Memory // how the sessions of these parameters trade memory for time
 
-	// Precision is that of products with the base's matrices. It is set before the first session is made. Adapters,
-	// heads and the values that are trained are float32 throughout.
+	// Precision is that of products with the base's matrices, and on GPUs of all products but the head's (kernel.MatMul's
+	// Precision). It is set before the first session is made. Sums, losses and the values that are trained are float32.
 	Precision kernel.Precision
 
 	weights map[*importer.Weight]*Param

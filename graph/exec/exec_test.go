@@ -44,11 +44,11 @@ func build(t testing.TB) *net {
 		}
 		return x
 	}
-	q := ok(op.Linear(n.x, n.w, nil, false))
+	q := ok(op.Linear(n.x, n.w, nil, false, kernel.Float32))
 	a := ok(op.Attention(q, n.x, q, n.bounds, nil, kernel.Attention{Heads: 2, Scale: 0.5}))
 	h := ok(op.LayerNorm(a, n.x, n.gamma, n.beta, 1e-5))
 	h = ok(op.Add(ok(op.Activate(h, kernel.GELU)), h))
-	n.out = ok(op.Linear(h, n.w, n.beta, true))
+	n.out = ok(op.Linear(h, n.w, n.beta, true, kernel.Float32))
 	n.loss = ok(op.CrossEntropy(n.out, n.labels, n.weight))
 	grads, err := op.Grad(G.Nodes{n.loss}, G.Nodes{n.seed}, G.Nodes{n.w, n.gamma, n.beta, n.x})
 	if err != nil {

@@ -166,6 +166,9 @@ type MatMul struct {
 	Alpha          float32 // 0 means 1
 	Bias           Tensor  // [n], or empty
 	Accumulate     bool    // add to what out holds; not together with Bias
+	// Precision is what both operands may be rounded to where b holds no layout, whose own precision counts otherwise. GPUs
+	// take it; at BFloat16 they may round to TensorFloat32 instead, which is closer. Processors multiply in float32.
+	Precision Precision
 }
 
 // Attention are the options of Kernels.Attention.

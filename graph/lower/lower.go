@@ -40,9 +40,12 @@ type Leaf struct {
 type Tap func(y *G.Node, value func(name string) (*G.Node, error)) (*G.Node, error)
 
 // Build adds the nodes of a program to a graph. weight gives a parameter's leaf, of the shape that the file has; taps, by
-// the names of values, may be nil.
-func Build(g *G.ExprGraph, p *importer.Program, weight func(*importer.Weight) (*G.Node, error), taps map[string]Tap) (*Network, error) {
-	b := &builder{Network: &Network{values: map[string]*value{}}, g: g, weight: weight, taps: taps, indices: map[uint64][]known{}}
+// the names of values, may be nil. precision is that of products of what the network computes; those with what the host
+// gives, such as positions, are float32.
+func Build(g *G.ExprGraph, p *importer.Program, weight func(*importer.Weight) (*G.Node, error), taps map[string]Tap,
+	precision kernel.Precision) (*Network, error) {
+	b := &builder{Network: &Network{values: map[string]*value{}}, g: g, weight: weight, taps: taps, precision: precision,
+		indices: map[uint64][]known{}}
 	for _, in := range p.Inputs {
 		if err := checkShape(in.Array); err != nil {
 			return nil, fmt.Errorf("input %q: %w", in.Name, err)
@@ -88,6 +91,8 @@ type builder struct {
 	weight func(*importer.Weight) (*G.Node, error)
 	taps   map[string]Tap
 	leaves int
+
+	precision kernel.Precision
 
 	indices map[uint64][]known // leaves of known indices, by their hash
 }

@@ -5,10 +5,22 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/op"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/fold"
 )
+
+// precise is the precision of a product: float32 where the host computed an operand or the file has it as a constant, whose
+// numbers may be positions or angles.
+func (b *builder) precise(in []*value) kernel.Precision {
+	for _, v := range in[:2] {
+		if v.source == importer.Host || v.source == importer.Constant {
+			return kernel.Float32
+		}
+	}
+	return b.precision
+}
 
 // multiplied is MatMul and com.microsoft's FusedMatMul: numpy's rule, with the last two axes of a side transposed and
 // the result scaled where attributes say so.
@@ -35,7 +47,7 @@ func multiplied(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := op.MatMul(a, w, turned, trans != transB, alpha)
+		p, err := op.MatMul(a, w, kernel.MatMul{TransA: turned, TransB: trans != transB, Alpha: alpha, Precision: b.precise(in)})
 		return []*G.Node{p}, err
 	}
 	batch, err := fold.Broadcast(x[:len(x)-2], y[:len(y)-2])
@@ -65,7 +77,7 @@ func multiplied(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := op.BatchMatMul(p, q, transA, transB)
+	r, err := op.BatchMatMul(p, q, kernel.MatMul{TransA: transA, TransB: transB, Precision: b.precise(in)})
 	if err == nil && alpha != 1 {
 		r, err = op.Scale(r, alpha)
 	}
@@ -89,7 +101,7 @@ func general(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	y, err := op.MatMul(x, w, turned != on("transA"), trans != on("transB"), 1)
+	y, err := op.MatMul(x, w, kernel.MatMul{TransA: turned != on("transA"), TransB: trans != on("transB"), Precision: b.precise(in)})
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func cumulated(b *builder, s importer.Step, in []*value) ([]*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	y, err := op.MatMul(x, t, false, false, 1)
+	y, err := op.MatMul(x, t, kernel.MatMul{})
 	if err == nil {
 		y, err = back(y)
 	}

@@ -44,7 +44,7 @@ func NewSession(n *importer.Nodewise, k kernel.Kernels, inputs map[string]*fold.
 		leaf := G.NewTensor(g, tensor.Float32, len(w.Shape), G.WithShape(w.Shape...), G.WithName(w.Name))
 		s.Weights[w], s.data[leaf] = leaf, kernel.F32(x, w.Shape...)
 		return leaf, nil
-	}, nil)
+	}, nil, kernel.Float32)
 	return s, err
 }
 

@@ -98,7 +98,7 @@ func TestGradMayBeUsedTwice(t *testing.T) {
 
 func TestOnlyWhatIsAskedForIsAdded(t *testing.T) {
 	c := newTrial(t, 1)
-	y := c.ok(op.Linear(c.float("x", 5, 4), c.float("w", 4, 3), c.float("b", 3), false))
+	y := c.ok(op.Linear(c.float("x", 5, 4), c.float("w", 4, 3), c.float("b", 3), false, kernel.Float32))
 	s := c.leaf("seed", c.random(5, 3))
 	before := len(c.g.AllNodes())
 	if _, err := op.Grad(G.Nodes{y}, G.Nodes{s}, G.Nodes{c.in[2].node}); err != nil {
@@ -130,8 +130,8 @@ func TestMisuseIsAnError(t *testing.T) {
 	x, w, v := c.float("x", 5, 4), c.float("w", 3, 4), c.float("v", 4)
 	idx := c.ints("idx", 0, 1)
 	for want, f := range map[string]func() (*G.Node, error){
-		"inner dimensions": func() (*G.Node, error) { return op.Linear(x, w, nil, false) },
-		"the bias":         func() (*G.Node, error) { return op.Linear(x, w, v, true) },
+		"inner dimensions": func() (*G.Node, error) { return op.Linear(x, w, nil, false, kernel.Float32) },
+		"the bias":         func() (*G.Node, error) { return op.Linear(x, w, v, true, kernel.Float32) },
 		"missing":          func() (*G.Node, error) { return op.Add(x, nil) },
 		"differ in shape":  func() (*G.Node, error) { return op.Add(x, w) },
 		"does not fit":     func() (*G.Node, error) { return op.MulRow(x, c.float("u", 3)) },

@@ -9,23 +9,28 @@ import (
 	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
-// MatMul is y = alpha·op(a)·op(b), op transposing where asked: op(a) [m,k], op(b) [k,n].
-func MatMul(a, b *G.Node, transA, transB bool, alpha float32) (*G.Node, error) {
-	o := &Op{name: "MatMul", attrs: fmt.Sprintf("ta=%t,tb=%t,alpha=%g", transA, transB, alpha)}
-	if !transA {
-		o.packs = []PackUse{{1, transB}}
+// MatMul is y = Alpha·op(a)·op(b), op transposing where m asks for it: op(a) [m,k], op(b) [k,n]. m.Bias and m.Accumulate
+// are left empty, as they are for every product here.
+func MatMul(a, b *G.Node, m kernel.MatMul) (*G.Node, error) {
+	o := &Op{name: "MatMul", attrs: productAttrs(m)}
+	if !m.TransA {
+		o.packs = []PackUse{{1, m.TransB}}
 	}
 	o.infer = func(dst tensor.Shape, in []tensor.Shape) (tensor.Shape, error) {
-		return product(dst, in, transA, transB)
+		return product(dst, in, m.TransA, m.TransB)
 	}
 	o.run = func(k kernel.Kernels, out kernel.Tensor, in []kernel.Tensor) {
-		k.MatMul(out, in[0], in[1], kernel.MatMul{TransA: transA, TransB: transB, Alpha: alpha})
+		k.MatMul(out, in[0], in[1], m)
 	}
-	o.flops = func(out kernel.Tensor, in []kernel.Tensor) float64 { return productFlops(out, in[0], transA) }
+	o.flops = func(out kernel.Tensor, in []kernel.Tensor) float64 { return productFlops(out, in[0], m.TransA) }
 	o.diff = func(in G.Nodes, _, g *G.Node, need []bool) (G.Nodes, error) {
-		return productGrad(in, g, need, transA, transB, alpha)
+		return grads(in, g, need, m, MatMul)
 	}
 	return apply(o, a, b)
+}
+
+func productAttrs(m kernel.MatMul) string {
+	return fmt.Sprintf("ta=%t,tb=%t,alpha=%g,%v", m.TransA, m.TransB, m.Alpha, m.Precision)
 }
 
 // product is the shape rule of op(in[0])·op(in[1]).
@@ -47,19 +52,17 @@ func product(dst tensor.Shape, in []tensor.Shape, transA, transB bool) (tensor.S
 	return append(dst, m, n), nil
 }
 
-// productGrad adds the gradients of the first two inputs of alpha·op(a)·op(b).
-func productGrad(in G.Nodes, g *G.Node, need []bool, transA, transB bool, alpha float32) (G.Nodes, error) {
-	return grads(in, g, need, transA, transB, func(a, b *G.Node, transA, transB bool) (*G.Node, error) {
-		return MatMul(a, b, transA, transB, alpha)
-	})
-}
-
-// grads adds the gradients of the first two inputs of a product, which are products too.
-func grads(in G.Nodes, g *G.Node, need []bool, transA, transB bool,
-	multiply func(a, b *G.Node, transA, transB bool) (*G.Node, error)) (G.Nodes, error) {
+// grads adds the gradients of the first two inputs of a product, which are products too, with its Alpha and at its
+// precision.
+func grads(in G.Nodes, g *G.Node, need []bool, m kernel.MatMul,
+	product func(a, b *G.Node, m kernel.MatMul) (*G.Node, error)) (G.Nodes, error) {
 	r := make(G.Nodes, 2)
 	var err error
-	a, b := in[0], in[1]
+	a, b, transA, transB := in[0], in[1], m.TransA, m.TransB
+	multiply := func(a, b *G.Node, transA, transB bool) (*G.Node, error) {
+		m.TransA, m.TransB = transA, transB
+		return product(a, b, m)
+	}
 	if need[0] {
 		if transA { // y = aᵀ·B: da = B·gᵀ
 			r[0], err = multiply(b, g, transB, true)

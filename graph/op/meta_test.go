@@ -41,12 +41,12 @@ func (l *layer) adapt(w map[string]*G.Node, p peft.Place, x, y *G.Node) *G.Node 
 	for _, q := range a.Params() {
 		ws = append(ws, w[q.Name])
 	}
-	return l.ok(a.Apply(x, y, ws))
+	return l.ok(a.Apply(x, y, ws, kernel.Float32))
 }
 
 func (l *layer) loss(w map[string]*G.Node) *G.Node {
 	linear := func(name string, x *G.Node) *G.Node {
-		return l.ok(op.Linear(x, w[name+".weight"], w[name+".bias"], true))
+		return l.ok(op.Linear(x, w[name+".weight"], w[name+".bias"], true, kernel.Float32))
 	}
 	norm := func(name string, x, r *G.Node) *G.Node {
 		return l.ok(op.LayerNorm(x, r, w[name+".weight"], w[name+".bias"], 1e-5))

@@ -15,7 +15,7 @@ import (
 var nodewise = map[string]func(c *trial) *G.Node{
 	"Reshape": func(c *trial) *G.Node {
 		x := c.float("x", 4, 3)
-		return c.ok(op.MatMul(c.ok(op.Reshape(x, 2, 6)), c.ok(op.Reshape(x, 6, 2)), false, false, 1))
+		return c.ok(op.MatMul(c.ok(op.Reshape(x, 2, 6)), c.ok(op.Reshape(x, 6, 2)), kernel.MatMul{}))
 	},
 	"Select":      func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), c.float("a", 12), c.float("b", 12))) },
 	"Select a, 0": func(c *trial) *G.Node { return c.ok(op.Select(c.bits("c", 12), c.float("a", 12), nil)) },
@@ -25,16 +25,16 @@ var nodewise = map[string]func(c *trial) *G.Node{
 		return c.ok(op.Permute(c.float("x", 24), []int{2, 3, 1, 4}, []int{3, 1, 0, 2}))
 	},
 	"BatchMatMul": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 4, 2), false, false))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 4, 2), kernel.MatMul{}))
 	},
 	"BatchMatMul aᵀ": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 4, 2), true, false))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 4, 2), kernel.MatMul{TransA: true}))
 	},
 	"BatchMatMul bᵀ": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 2, 4), false, true))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 3, 4), c.float("b", 2, 2, 4), kernel.MatMul{TransB: true}))
 	},
 	"BatchMatMul aᵀbᵀ": func(c *trial) *G.Node {
-		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 2, 4), true, true))
+		return c.ok(op.BatchMatMul(c.float("a", 2, 4, 3), c.float("b", 2, 2, 4), kernel.MatMul{TransA: true, TransB: true}))
 	},
 }
 

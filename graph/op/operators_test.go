@@ -89,26 +89,28 @@ func (c *trial) ok(n *G.Node, err error) *G.Node {
 // operators are all differentiable ones, in small graphs that use every input.
 var operators = withNodewise(map[string]func(c *trial) *G.Node{
 	"Linear": func(c *trial) *G.Node {
-		return c.ok(op.Linear(c.float("x", 5, 4), c.float("w", 4, 3), c.float("b", 3), false))
+		return c.ok(op.Linear(c.float("x", 5, 4), c.float("w", 4, 3), c.float("b", 3), false, kernel.Float32))
 	},
-	"Linear trans, no bias": func(c *trial) *G.Node { return c.ok(op.Linear(c.float("x", 5, 4), c.float("w", 3, 4), nil, true)) },
+	"Linear trans, no bias": func(c *trial) *G.Node {
+		return c.ok(op.Linear(c.float("x", 5, 4), c.float("w", 3, 4), nil, true, kernel.Float32))
+	},
 	"MatMul": func(c *trial) *G.Node {
-		return c.ok(op.MatMul(c.float("a", 5, 4), c.float("b", 4, 3), false, false, 1))
+		return c.ok(op.MatMul(c.float("a", 5, 4), c.float("b", 4, 3), kernel.MatMul{}))
 	},
 	"MatMul aᵀ": func(c *trial) *G.Node {
-		return c.ok(op.MatMul(c.float("a", 4, 5), c.float("b", 4, 3), true, false, -0.5))
+		return c.ok(op.MatMul(c.float("a", 4, 5), c.float("b", 4, 3), kernel.MatMul{TransA: true, Alpha: -0.5}))
 	},
 	"MatMul bᵀ": func(c *trial) *G.Node {
-		return c.ok(op.MatMul(c.float("a", 5, 4), c.float("b", 3, 4), false, true, 2))
+		return c.ok(op.MatMul(c.float("a", 5, 4), c.float("b", 3, 4), kernel.MatMul{TransB: true, Alpha: 2}))
 	},
 	"MatMul aᵀbᵀ": func(c *trial) *G.Node {
-		return c.ok(op.MatMul(c.float("a", 4, 5), c.float("b", 3, 4), true, true, 1.5))
+		return c.ok(op.MatMul(c.float("a", 4, 5), c.float("b", 3, 4), kernel.MatMul{TransA: true, TransB: true, Alpha: 1.5}))
 	},
 	"AddMatMul": func(c *trial) *G.Node {
-		return c.ok(op.AddMatMul(c.float("c", 5, 3), c.float("a", 5, 4), c.float("b", 4, 3), false, 0.7))
+		return c.ok(op.AddMatMul(c.float("c", 5, 3), c.float("a", 5, 4), c.float("b", 4, 3), kernel.MatMul{Alpha: 0.7}))
 	},
 	"AddMatMul bᵀ": func(c *trial) *G.Node {
-		return c.ok(op.AddMatMul(c.float("c", 5, 3), c.float("a", 5, 4), c.float("b", 3, 4), true, 1.3))
+		return c.ok(op.AddMatMul(c.float("c", 5, 3), c.float("a", 5, 4), c.float("b", 3, 4), kernel.MatMul{TransB: true, Alpha: 1.3}))
 	},
 	"Add":       func(c *trial) *G.Node { return c.ok(op.Add(c.float("a", 5, 3), c.float("b", 5, 3))) },
 	"Mul":       func(c *trial) *G.Node { return c.ok(op.Mul(c.float("a", 5, 3), c.float("b", 5, 3))) },
@@ -230,8 +232,8 @@ var operators = withNodewise(map[string]func(c *trial) *G.Node{
 	},
 	"a value used twice": func(c *trial) *G.Node {
 		x, w := c.float("x", 4, 4), c.float("w", 4, 4)
-		h := c.ok(op.MatMul(x, w, false, false, 1))
-		return c.ok(op.Mul(c.ok(op.Add(h, x)), c.ok(op.MatMul(h, w, false, true, 1))))
+		h := c.ok(op.MatMul(x, w, kernel.MatMul{}))
+		return c.ok(op.Mul(c.ok(op.Add(h, x)), c.ok(op.MatMul(h, w, kernel.MatMul{TransB: true}))))
 	},
 })
 

@@ -63,15 +63,15 @@ func (a bottleneck) Params() []Param {
 	}
 }
 
-func (a bottleneck) Apply(x, y *G.Node, w G.Nodes) (*G.Node, error) {
-	d, err := op.Linear(x, w[0], w[1], true)
+func (a bottleneck) Apply(x, y *G.Node, w G.Nodes, p kernel.Precision) (*G.Node, error) {
+	d, err := op.Linear(x, w[0], w[1], true, p)
 	if err != nil {
 		return nil, err
 	}
 	if d, err = op.Activate(d, a.m.Activation); err != nil {
 		return nil, err
 	}
-	u, err := op.Linear(d, w[2], w[3], true)
+	u, err := op.Linear(d, w[2], w[3], true, p)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/op"
 )
 
@@ -93,12 +94,12 @@ func (a lora) Params() []Param {
 	}
 }
 
-func (a lora) Apply(x, y *G.Node, w G.Nodes) (*G.Node, error) {
-	u, err := op.MatMul(x, w[0], false, true, 1)
+func (a lora) Apply(x, y *G.Node, w G.Nodes, p kernel.Precision) (*G.Node, error) {
+	u, err := op.MatMul(x, w[0], kernel.MatMul{TransB: true, Precision: p})
 	if err != nil {
 		return nil, err
 	}
-	return op.AddMatMul(y, u, w[1], true, a.scale)
+	return op.AddMatMul(y, u, w[1], kernel.MatMul{TransB: true, Alpha: a.scale, Precision: p})
 }
 
 // Scale is what the product of the two factors is multiplied by at a place.

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
+
+	"github.com/seed-aefebe89/graft/graph/kernel"
 )
 
 // Place is a spot of an encoder where a method may add something.
@@ -50,8 +52,9 @@ type Method interface {
 type Adapter interface {
 	// Params lists the trainable parameters, in the order in which Apply takes their nodes.
 	Params() []Param
-	// Apply adds the adapter to the graph: it returns what takes the place of y. Kind tells what x and y are.
-	Apply(x, y *G.Node, w G.Nodes) (*G.Node, error)
+	// Apply adds the adapter to the graph: it returns what takes the place of y. Kind tells what x and y are. p is the
+	// precision of the products' operands on devices that take kernel.MatMul's; parameters and sums are float32 throughout.
+	Apply(x, y *G.Node, w G.Nodes, p kernel.Precision) (*G.Node, error)
 }
 
 // Param is a trainable parameter of an adapter or a head.

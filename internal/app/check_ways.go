@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seed-aefebe89/graft/graph"
+	"github.com/seed-aefebe89/graft/graph/kernel"
 	"github.com/seed-aefebe89/graft/graph/lower"
 	"github.com/seed-aefebe89/graft/importer"
 	"github.com/seed-aefebe89/graft/importer/fold"
@@ -274,6 +275,6 @@ func builds(n *importer.Nodewise, b *checkBatch, outputs ...string) (*importer.P
 			leaves[w] = G.NewTensor(g, tensor.Float32, len(w.Shape), G.WithShape(w.Shape...), G.WithName(w.Name))
 		}
 		return leaves[w], nil
-	}, nil)
+	}, nil, kernel.Float32)
 	return p, err
 }

@@ -26,6 +26,7 @@ static int gemm(CUcontext c, cublasHandle_t h, int ta, int tb, int m, int n, int
 import "C"
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seed-aefebe89/graft/internal/cuda/shim"
@@ -36,6 +37,8 @@ type BLAS struct {
 	device    *Device
 	h         C.cublasHandle_t
 	workspace Ptr
+	stream    C.CUstream
+	lt        epilogues
 	Version   int // 110800 for 11.8
 }
 
@@ -66,17 +69,16 @@ func (s *Stream) NewBLAS() (*BLAS, error) {
 		b.Close()
 		return nil, err
 	}
-	b.Version = int(v)
+	b.Version, b.stream = int(v), s.raw
+	if err := b.openLt(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	return b, nil
 }
 
 // Close gives back what cuBLAS holds.
 func (b *BLAS) Close() error {
-	err := checkBLAS("cublasDestroy", C.destroy(b.device.raw, b.h))
-	if e := b.device.Free(b.workspace); err == nil {
-		err = e
-	}
-	return err
+	return errors.Join(b.closeLt(), checkBLAS("cublasDestroy", C.destroy(b.device.raw, b.h)), b.device.Free(b.workspace))
 }
 
 var blasNames = map[C.int]string{
@@ -114,6 +116,14 @@ type Matrix struct {
 	Trans  bool
 }
 
+// op is cuBLAS's number for what is done with the matrix.
+func (m Matrix) op() C.int {
+	if m.Trans {
+		return C.CUBLAS_OP_T
+	}
+	return C.CUBLAS_OP_N
+}
+
 // Product are the sizes and options of a matrix product.
 type Product struct {
 	M, N, K     int
@@ -122,27 +132,25 @@ type Product struct {
 	TF32        bool // float32 operands are rounded to TensorFloat-32: 10 bits of mantissa
 }
 
+// compute is cuBLAS's number for how operands of a type are multiplied.
+func (p Product) compute(t Type) C.int {
+	if p.TF32 && t == Float32 {
+		return C.CUBLAS_COMPUTE_32F_FAST_TF32
+	}
+	return C.CUBLAS_COMPUTE_32F
+}
+
 // Multiply computes c[M,N] = Alpha·op(a)[M,K]·op(b)[K,N] + Beta·c on row-major matrices, for each of a batch; op
 // transposes where Trans is set. a and b are of one type, c of theirs or float32. Sums are float32.
 func (b *BLAS) Multiply(c, x, y Matrix, p Product) error {
 	if p.M == 0 || p.N == 0 || p.Batch < 0 {
 		return nil
 	}
-	compute := C.int(C.CUBLAS_COMPUTE_32F)
-	if p.TF32 && x.Type == Float32 {
-		compute = C.CUBLAS_COMPUTE_32F_FAST_TF32
-	}
-	op := func(trans bool) C.int {
-		if trans {
-			return C.CUBLAS_OP_T
-		}
-		return C.CUBLAS_OP_N
-	}
 	// cuBLAS's matrices are column-major: to it ours are transposed, and cᵀ = op(y)ᵀ·op(x)ᵀ.
-	r := C.gemm(b.device.raw, b.h, op(y.Trans), op(x.Trans), C.int(p.N), C.int(p.M), C.int(p.K), C.float(p.Alpha),
+	r := C.gemm(b.device.raw, b.h, y.op(), x.op(), C.int(p.N), C.int(p.M), C.int(p.K), C.float(p.Alpha),
 		C.CUdeviceptr(y.Ptr), C.int(y.Type), C.int(y.LD), C.longlong(y.Stride),
 		C.CUdeviceptr(x.Ptr), C.int(x.Type), C.int(x.LD), C.longlong(x.Stride), C.float(p.Beta),
-		C.CUdeviceptr(c.Ptr), C.int(c.Type), C.int(c.LD), C.longlong(c.Stride), C.int(max(p.Batch, 1)), compute)
+		C.CUdeviceptr(c.Ptr), C.int(c.Type), C.int(c.LD), C.longlong(c.Stride), C.int(max(p.Batch, 1)), p.compute(x.Type))
 	if err := checkBLAS("cublasGemmEx", r); err != nil {
 		return fmt.Errorf("multiplying [%d,%d] by [%d,%d]: %w", p.M, p.K, p.K, p.N, err)
 	}

@@ -237,3 +237,34 @@ func gorgonia(text string) error {
 	}
 	return nil
 }
+
+// TestBiasesThatLtDoesNotAdd: without cublasLt, and where it has no algorithm, nothing is done; what it cannot read is an
+// error.
+func TestBiasesThatLtDoesNotAdd(t *testing.T) {
+	for _, without := range []bool{false, true} {
+		emu.WithoutLt(without)
+		Run(t, func(t *Env) {
+			b, err := t.Stream.NewBLAS()
+			t.Must(err)
+			defer func() { t.Must(b.Close()) }()
+			x := Upload(t, ramp(8))
+			m := cuda.Matrix{Ptr: x, LD: 2}
+			ok, err := b.MultiplyBias(cuda.Matrix{Ptr: t.Alloc(16), LD: 2}, cuda.Matrix{Ptr: x, LD: 1}, m, x, cuda.Product{M: 2, N: 2, K: 1, Alpha: 1})
+			if ok || err != nil {
+				t.Errorf("no algorithm: %t, %v", ok, err)
+			}
+			ok, err = b.MultiplyBias(cuda.Matrix{Ptr: t.Alloc(16), LD: 2}, m, m, x, cuda.Product{M: 2, N: 2, K: 2, Alpha: 1})
+			if ok == without || err != nil {
+				t.Errorf("without %t: %t, %v", without, ok, err)
+			}
+			if without {
+				return
+			}
+			_, err = b.MultiplyBias(cuda.Matrix{Ptr: t.Alloc(16), LD: 2}, m, m, x+4*7, cuda.Product{M: 2, N: 2, K: 2, Alpha: 1})
+			if err == nil || !strings.Contains(err.Error(), "adding a bias: cublasLtMatmul: CUBLAS_STATUS_INVALID_VALUE") {
+				t.Errorf("a bias that is too short: %v", err)
+			}
+		})
+	}
+	emu.WithoutLt(false)
+}

@@ -17,6 +17,7 @@ type device struct {
 	stream  *cuda.Stream
 	blas    *cuda.BLAS
 	library *cuda.Library
+	rounded rounded
 }
 
 // openDevice opens the GPU of an index, counted from 0. Its driver compiles the kernels for it as they are first launched.

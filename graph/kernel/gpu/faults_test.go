@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// A fault is a change of a kernel's source that a test must find. A barrier that keeps what was read from being written
+// A fault is a change of a kernel's source, or of what launches it, that a test must find. A barrier that keeps what was read from being written
 // over is none of them: the emulation's order hides its absence, and CUDA's racecheck shows it on a GPU.
 type fault struct {
-	file, old, new string
+	file, old, new string // file: below cu
 	test           string // of this package
 }
 
@@ -61,6 +61,15 @@ func faults() []fault {
 		{"attentiongrad_bf16.cuh", "query[2 * WARPS_B]", "query[WARPS_B]", suite("AttentionGradBFloat16")},
 		{"attentiongrad_bf16.cuh", "lay_down(scratch, W::LG, da, a.scale)", "lay_down(scratch, W::LG, s, a.scale)",
 			suite("RelativeAttentionGradBFloat16")},
+		{"../launch.go", "	k.forget()\n	k.start(name", "	k.start(name", "TestRoundedMatricesAreNeverStale"},
+		{"../launch.go", "	k.forget()\n	return k.reserve", "	return k.reserve", "TestRoundedMatricesAreNeverStale"},
+		{"../launch.go", "	k.forget()\n	w := &k.workspace", "	w := &k.workspace", "TestRoundedMatricesAreNeverStale"},
+		{"../memory.go", "	k.forget()\n", "", "TestRoundedMatricesAreNeverStale"},
+		{"../recorder.go", "	r.k.forget()\n", "", "TestRoundedMatricesAreNeverStale"},
+		{"../recorder.go", "	k.forget()\n	k.recording, k", "	k.recording, k", "TestRoundedMatricesAreNeverStale"},
+		{"../matmul.go", "r.from < p+cuda.Ptr(4*elements)", "r.from < p", "TestRoundedMatricesAreNeverStale"},
+		{"../matmul.go", "k.forgetAt(out.Ptr, (p.M-1)*out.LD+p.N)", "", "TestRoundedMatricesAreNeverStale"},
+		{"../matmul.go", "m*n >= 512*(m+n)", "m*n >= 256*(m+n)", "TestProductsRoundTheirOperands"},
 	}
 }
 
@@ -107,6 +116,9 @@ func plant(t *testing.T, f fault) (overlay string) {
 		t.Fatal(err)
 	}
 	folder, replace := t.TempDir(), map[string]string{}
+	if filepath.Ext(f.file) == ".go" {
+		sources = []string{filepath.Join(there, f.file)}
+	}
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
@@ -118,10 +130,13 @@ func plant(t *testing.T, f fault) (overlay string) {
 			t.Fatal(err)
 		}
 		name, text := filepath.Base(s), string(b)
-		if name == f.file {
+		if name == filepath.Base(f.file) {
 			text = strings.Replace(text, f.old, f.new, 1)
 		}
 		write(name, text)
+		if filepath.Ext(name) == ".go" {
+			replace[s] = filepath.Join(folder, name)
+		}
 		if unit, ok := strings.CutSuffix(name, ".cu"); ok {
 			write(unit+".cpp", "#include \""+filepath.Join(folder, name)+"\"\n")
 			replace[filepath.Join(there, unit+".cpp")] = filepath.Join(folder, unit+".cpp")

@@ -16,8 +16,15 @@ func (k *kernels) idle() bool {
 	return k.err != nil || k.recording && k.workspace.wanted > k.workspace.size
 }
 
-// launch asks for a kernel of package cu. One that is not loaded cannot be while recording, which then is made again.
+// launch asks for a kernel of package cu, which may write anywhere. One that is not loaded cannot be while recording, which
+// then is made again.
 func (k *kernels) launch(name string, g cuda.Grid, args ...cuda.Arg) {
+	k.forget()
+	k.start(name, g, args...)
+}
+
+// start is launch for a kernel that writes nothing that rounded knows of.
+func (k *kernels) start(name string, g cuda.Grid, args ...cuda.Arg) {
 	if k.err != nil {
 		return
 	}
@@ -37,6 +44,7 @@ func (k *kernels) launch(name string, g cuda.Grid, args ...cuda.Arg) {
 
 // fill sets n words of 4 bytes.
 func (k *kernels) fill(to cuda.Ptr, word uint32, n int) {
+	k.forget()
 	if !k.idle() {
 		k.check(k.stream.Fill(to, word, n))
 	}
@@ -87,6 +95,12 @@ const maxParts = 8
 // scratch returns parts of the workspace of so many bytes each, at multiples of 256 bytes; the next call returns the same
 // memory again.
 func (k *kernels) scratch(bytes ...int) (parts [maxParts]cuda.Ptr) {
+	k.forget()
+	return k.reserve(bytes...)
+}
+
+// reserve is scratch that leaves what stands in bfloat16 where the workspace does not move.
+func (k *kernels) reserve(bytes ...int) (parts [maxParts]cuda.Ptr) {
 	w, need := &k.workspace, 0
 	for _, n := range bytes {
 		need += ceil(n, 256) * 256
@@ -108,6 +122,7 @@ func (k *kernels) grow(need int) {
 	if k.err != nil {
 		return
 	}
+	k.forget()
 	w := &k.workspace
 	need = max(need, 2*w.size, 1<<16)
 	if k.graphs == 0 {
@@ -129,6 +144,7 @@ func (k *kernels) grow(need int) {
 
 // close frees the memory; no recording uses it.
 func (w *workspace) close(k *kernels) error {
+	k.forget()
 	all := append(w.retired, w.at)
 	w.at, w.size, w.retired = 0, 0, nil
 	var first error

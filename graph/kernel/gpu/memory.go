@@ -151,6 +151,7 @@ func (k *kernels) send(s *stage, to cuda.Ptr, from []byte) error {
 		return err
 	}
 	copy(s.pinned.Bytes(), from)
+	k.forget()
 	if err := k.stream.UploadPinned(to, s.pinned, 0, len(from)); err != nil {
 		return err
 	}

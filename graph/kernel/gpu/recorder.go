@@ -54,8 +54,12 @@ func (k *kernels) provide() {
 
 // capture takes down f. What goes wrong there was not done, and does not stay.
 func (k *kernels) capture(f func()) (*cuda.Graph, error) {
+	k.forget()
 	k.recording, k.workspace.wanted, k.missing = true, 0, k.missing[:0]
-	defer func() { k.recording, k.err = false, nil }()
+	defer func() {
+		k.recording, k.err = false, nil
+		k.forget()
+	}()
 	return k.stream.Capture(func() error {
 		f()
 		return k.err
@@ -71,6 +75,7 @@ func (r *recording) Replay() {
 		r.k.fail(errors.New("replaying a recording that was released"))
 		return
 	}
+	r.k.forget()
 	r.k.check(r.k.stream.Start(r.graph))
 }
 

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func() kernel.Kernels) {
 		{"BFloat16", BFloat16},
 		{"BFloat16Rounding", BFloat16Rounding},
 		{"TensorFloat32", TensorFloat32},
+		{"MatMulPrecision", MatMulPrecision},
 		{"PackAgain", PackAgain},
 		{"BatchMatMul", BatchMatMul},
 		{"ColSum", ColSum},

@@ -1,19 +1,10 @@
 //go:build gpu && emu && linux
 
 // cuBLAS's products: operands in float32 or bfloat16, products in float32 or, with the operands rounded, TensorFloat-32.
-#include "machine.h"
-#include "cublas_part.h"
+#include "product.h"
 
 namespace emu {
 
-struct Matrix { CUdeviceptr p; int type, ld; long long stride; };
-struct Product {
-  Work w;
-  bool ta, tb;
-  int m, n, k, batch, compute;
-  float alpha, beta;
-  Matrix a, b, c;
-};
 struct Handle { CUstream stream; };
 
 static size_t element(int type) { return type == CUDA_R_16BF ? 2 : 4; }
@@ -45,11 +36,13 @@ static bool inside(const char *what, const Matrix &x, int rows, int cols, int ba
 static bool inside(const Product *p) {
   return inside("cublasGemm, A", p->a, p->ta ? p->k : p->m, p->ta ? p->m : p->k, p->batch) &&
          inside("cublasGemm, B", p->b, p->tb ? p->n : p->k, p->tb ? p->k : p->n, p->batch) &&
-         inside("cublasGemm, C", p->c, p->m, p->n, p->batch);
+         inside("cublasGemm, C", p->c, p->m, p->n, p->batch) &&
+         (!p->bias || in_device("cublasLtMatmul, bias", p->bias, p->m * sizeof(float))) &&
+         (!p->scratch_bytes || in_device("cublasLtMatmul, workspace", p->scratch, p->scratch_bytes));
 }
 
 // One product of the batch: columns of C one after another, so that the inner loop runs along columns of op(A).
-static void multiply(const Product *p, int i, float *a, float *column) {
+static void run_one(const Product *p, int i, float *a, float *column) {
   const bool tf32 = p->compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   Matrix A = p->a, B = p->b, C = p->c;
   A.p += (CUdeviceptr)(i * A.stride) * element(A.type);
@@ -68,6 +61,7 @@ static void multiply(const Product *p, int i, float *a, float *column) {
       size_t at = r + (size_t)j * C.ld;
       float v = p->alpha * column[r];
       if (p->beta != 0) v += p->beta * load(C, at, false);
+      if (p->bias) v += ((const float *)p->bias)[r];
       if (C.type == CUDA_R_16BF) ((uint16_t *)C.p)[at] = round_bf16(v);
       else ((float *)C.p)[at] = v;
     }
@@ -79,7 +73,8 @@ static CUresult run_product(Work *w) {
   if (!inside(p)) return CUDA_ERROR_ILLEGAL_ADDRESS;
   float *a = (float *)malloc(((size_t)p->m * p->k + p->m) * sizeof(float) + 1);
   if (!a) return CUDA_ERROR_OUT_OF_MEMORY;
-  for (int i = 0; i < p->batch; i++) multiply(p, i, a, a + (size_t)p->m * p->k);
+  if (p->scratch_bytes) poison((void *)p->scratch, p->scratch_bytes);
+  for (int i = 0; i < p->batch; i++) run_one(p, i, a, a + (size_t)p->m * p->k);
   free(a);
   return CUDA_SUCCESS;
 }
@@ -96,6 +91,16 @@ static bool valid(const Product *p) {
   else
     return inside(p);
   return false;
+}
+
+Product *new_product() { return (Product *)new_work(sizeof(Product), run_product); }
+
+int multiply(CUstream s, Product *p) {
+  if (!valid(p)) {
+    free(p);
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  return enqueue(s, &p->w) ? 13 : 0;  // CUBLAS_STATUS_EXECUTION_FAILED
 }
 
 }  // namespace emu
@@ -117,18 +122,14 @@ EMULATED(int) emu_cublasGemmStridedBatchedEx(cublasHandle_t h, int ta, int tb, i
                                              const void *beta, void *C, int Ct, int ldc, long long sc, int batch, int compute, int) {
   Lock l;
   if (check_context()) return 14;  // CUBLAS_STATUS_INTERNAL_ERROR
-  Product *p = (Product *)new_work(sizeof *p, run_product);
+  Product *p = new_product();
   if (!p) return 3;  // CUBLAS_STATUS_ALLOC_FAILED
   p->ta = ta, p->tb = tb, p->m = m, p->n = n, p->k = k, p->batch = batch, p->compute = compute;
   p->alpha = *(const float *)alpha, p->beta = *(const float *)beta;
   p->a = Matrix{(CUdeviceptr)A, At, lda, sa};
   p->b = Matrix{(CUdeviceptr)B, Bt, ldb, sb};
   p->c = Matrix{(CUdeviceptr)C, Ct, ldc, sc};
-  if (!valid(p)) {
-    free(p);
-    return CUBLAS_STATUS_INVALID_VALUE;
-  }
-  return enqueue(((Handle *)h)->stream, &p->w) ? 13 : 0;  // CUBLAS_STATUS_EXECUTION_FAILED
+  return multiply(((Handle *)h)->stream, p);
 }
 
 EMULATED(int) emu_cublasGemmEx(cublasHandle_t h, int ta, int tb, int m, int n, int k, const void *alpha, const void *A, int At, int lda,

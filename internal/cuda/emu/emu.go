@@ -20,6 +20,7 @@ void emu_set_memory(size_t bytes);
 void emu_set_reverse(int on);
 void emu_forgive(void);
 int emu_live(void);
+void emu_set_without_lt(int on);
 */
 import "C"
 
@@ -34,11 +35,17 @@ func SetMemory(bytes int) { C.emu_set_memory(C.size_t(bytes)) }
 // Reverse has the threads of a block run from the last to the first. A kernel whose result depends on it lacks a
 // barrier.
 func Reverse(on bool) {
-	v := C.int(0)
-	if on {
-		v = 1
+	C.emu_set_reverse(truth(on))
+}
+
+// WithoutLt has devices that are opened from now on find no cublasLt.
+func WithoutLt(on bool) { C.emu_set_without_lt(truth(on)) }
+
+func truth(b bool) C.int {
+	if b {
+		return 1
 	}
-	C.emu_set_reverse(v)
+	return 0
 }
 
 // Forgive forgets an error of the device, which otherwise stays, as it does on a GPU until the process ends.

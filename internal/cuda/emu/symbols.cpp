@@ -16,6 +16,10 @@
   F(cuModuleLoadData) F(cuModuleLoadDataEx) F(cuModuleUnload) F(cuStreamBeginCapture_v2) F(cuStreamCreate) \
   F(cuStreamDestroy_v2) F(cuStreamEndCapture) F(cuStreamQuery) F(cuStreamSynchronize) F(cuStreamWaitEvent) \
   F(cublasCreate_v2) F(cublasDestroy_v2) F(cublasGemmEx) F(cublasGemmStridedBatchedEx) F(cublasGetVersion_v2) \
+  F(cublasLtCreate) F(cublasLtDestroy) F(cublasLtMatmul) F(cublasLtMatmulAlgoGetHeuristic) F(cublasLtMatmulDescCreate) \
+  F(cublasLtMatmulDescDestroy) F(cublasLtMatmulDescSetAttribute) F(cublasLtMatmulPreferenceCreate) \
+  F(cublasLtMatmulPreferenceDestroy) F(cublasLtMatmulPreferenceSetAttribute) F(cublasLtMatrixLayoutCreate) \
+  F(cublasLtMatrixLayoutDestroy) \
   F(cublasSetStream_v2) F(cublasSetWorkspace_v2) F(cuGetErrorName) F(cuGetErrorString)
 
 extern "C" {

@@ -873,4 +873,64 @@ cublasGemmEx:
 	.type cublasGemmStridedBatchedEx, %function
 cublasGemmStridedBatchedEx:
 	jmp *graft_cuda_table+1384(%rip)
+	.globl cublasLtCreate
+	.hidden cublasLtCreate
+	.type cublasLtCreate, %function
+cublasLtCreate:
+	jmp *graft_cuda_table+1392(%rip)
+	.globl cublasLtDestroy
+	.hidden cublasLtDestroy
+	.type cublasLtDestroy, %function
+cublasLtDestroy:
+	jmp *graft_cuda_table+1400(%rip)
+	.globl cublasLtMatmulDescCreate
+	.hidden cublasLtMatmulDescCreate
+	.type cublasLtMatmulDescCreate, %function
+cublasLtMatmulDescCreate:
+	jmp *graft_cuda_table+1408(%rip)
+	.globl cublasLtMatmulDescDestroy
+	.hidden cublasLtMatmulDescDestroy
+	.type cublasLtMatmulDescDestroy, %function
+cublasLtMatmulDescDestroy:
+	jmp *graft_cuda_table+1416(%rip)
+	.globl cublasLtMatmulDescSetAttribute
+	.hidden cublasLtMatmulDescSetAttribute
+	.type cublasLtMatmulDescSetAttribute, %function
+cublasLtMatmulDescSetAttribute:
+	jmp *graft_cuda_table+1424(%rip)
+	.globl cublasLtMatrixLayoutCreate
+	.hidden cublasLtMatrixLayoutCreate
+	.type cublasLtMatrixLayoutCreate, %function
+cublasLtMatrixLayoutCreate:
+	jmp *graft_cuda_table+1432(%rip)
+	.globl cublasLtMatrixLayoutDestroy
+	.hidden cublasLtMatrixLayoutDestroy
+	.type cublasLtMatrixLayoutDestroy, %function
+cublasLtMatrixLayoutDestroy:
+	jmp *graft_cuda_table+1440(%rip)
+	.globl cublasLtMatmulPreferenceCreate
+	.hidden cublasLtMatmulPreferenceCreate
+	.type cublasLtMatmulPreferenceCreate, %function
+cublasLtMatmulPreferenceCreate:
+	jmp *graft_cuda_table+1448(%rip)
+	.globl cublasLtMatmulPreferenceDestroy
+	.hidden cublasLtMatmulPreferenceDestroy
+	.type cublasLtMatmulPreferenceDestroy, %function
+cublasLtMatmulPreferenceDestroy:
+	jmp *graft_cuda_table+1456(%rip)
+	.globl cublasLtMatmulPreferenceSetAttribute
+	.hidden cublasLtMatmulPreferenceSetAttribute
+	.type cublasLtMatmulPreferenceSetAttribute, %function
+cublasLtMatmulPreferenceSetAttribute:
+	jmp *graft_cuda_table+1464(%rip)
+	.globl cublasLtMatmulAlgoGetHeuristic
+	.hidden cublasLtMatmulAlgoGetHeuristic
+	.type cublasLtMatmulAlgoGetHeuristic, %function
+cublasLtMatmulAlgoGetHeuristic:
+	jmp *graft_cuda_table+1472(%rip)
+	.globl cublasLtMatmul
+	.hidden cublasLtMatmul
+	.type cublasLtMatmul, %function
+cublasLtMatmul:
+	jmp *graft_cuda_table+1480(%rip)
 	.section .note.GNU-stack,"",%progbits

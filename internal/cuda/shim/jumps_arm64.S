@@ -1221,4 +1221,88 @@ cublasGemmStridedBatchedEx:
 	adrp x16, graft_cuda_table+1384
 	ldr x16, [x16, #:lo12:graft_cuda_table+1384]
 	br x16
+	.globl cublasLtCreate
+	.hidden cublasLtCreate
+	.type cublasLtCreate, %function
+cublasLtCreate:
+	adrp x16, graft_cuda_table+1392
+	ldr x16, [x16, #:lo12:graft_cuda_table+1392]
+	br x16
+	.globl cublasLtDestroy
+	.hidden cublasLtDestroy
+	.type cublasLtDestroy, %function
+cublasLtDestroy:
+	adrp x16, graft_cuda_table+1400
+	ldr x16, [x16, #:lo12:graft_cuda_table+1400]
+	br x16
+	.globl cublasLtMatmulDescCreate
+	.hidden cublasLtMatmulDescCreate
+	.type cublasLtMatmulDescCreate, %function
+cublasLtMatmulDescCreate:
+	adrp x16, graft_cuda_table+1408
+	ldr x16, [x16, #:lo12:graft_cuda_table+1408]
+	br x16
+	.globl cublasLtMatmulDescDestroy
+	.hidden cublasLtMatmulDescDestroy
+	.type cublasLtMatmulDescDestroy, %function
+cublasLtMatmulDescDestroy:
+	adrp x16, graft_cuda_table+1416
+	ldr x16, [x16, #:lo12:graft_cuda_table+1416]
+	br x16
+	.globl cublasLtMatmulDescSetAttribute
+	.hidden cublasLtMatmulDescSetAttribute
+	.type cublasLtMatmulDescSetAttribute, %function
+cublasLtMatmulDescSetAttribute:
+	adrp x16, graft_cuda_table+1424
+	ldr x16, [x16, #:lo12:graft_cuda_table+1424]
+	br x16
+	.globl cublasLtMatrixLayoutCreate
+	.hidden cublasLtMatrixLayoutCreate
+	.type cublasLtMatrixLayoutCreate, %function
+cublasLtMatrixLayoutCreate:
+	adrp x16, graft_cuda_table+1432
+	ldr x16, [x16, #:lo12:graft_cuda_table+1432]
+	br x16
+	.globl cublasLtMatrixLayoutDestroy
+	.hidden cublasLtMatrixLayoutDestroy
+	.type cublasLtMatrixLayoutDestroy, %function
+cublasLtMatrixLayoutDestroy:
+	adrp x16, graft_cuda_table+1440
+	ldr x16, [x16, #:lo12:graft_cuda_table+1440]
+	br x16
+	.globl cublasLtMatmulPreferenceCreate
+	.hidden cublasLtMatmulPreferenceCreate
+	.type cublasLtMatmulPreferenceCreate, %function
+cublasLtMatmulPreferenceCreate:
+	adrp x16, graft_cuda_table+1448
+	ldr x16, [x16, #:lo12:graft_cuda_table+1448]
+	br x16
+	.globl cublasLtMatmulPreferenceDestroy
+	.hidden cublasLtMatmulPreferenceDestroy
+	.type cublasLtMatmulPreferenceDestroy, %function
+cublasLtMatmulPreferenceDestroy:
+	adrp x16, graft_cuda_table+1456
+	ldr x16, [x16, #:lo12:graft_cuda_table+1456]
+	br x16
+	.globl cublasLtMatmulPreferenceSetAttribute
+	.hidden cublasLtMatmulPreferenceSetAttribute
+	.type cublasLtMatmulPreferenceSetAttribute, %function
+cublasLtMatmulPreferenceSetAttribute:
+	adrp x16, graft_cuda_table+1464
+	ldr x16, [x16, #:lo12:graft_cuda_table+1464]
+	br x16
+	.globl cublasLtMatmulAlgoGetHeuristic
+	.hidden cublasLtMatmulAlgoGetHeuristic
+	.type cublasLtMatmulAlgoGetHeuristic, %function
+cublasLtMatmulAlgoGetHeuristic:
+	adrp x16, graft_cuda_table+1472
+	ldr x16, [x16, #:lo12:graft_cuda_table+1472]
+	br x16
+	.globl cublasLtMatmul
+	.hidden cublasLtMatmul
+	.type cublasLtMatmul, %function
+cublasLtMatmul:
+	adrp x16, graft_cuda_table+1480
+	ldr x16, [x16, #:lo12:graft_cuda_table+1480]
+	br x16
 	.section .note.GNU-stack,"",%progbits
