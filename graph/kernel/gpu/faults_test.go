@@ -62,8 +62,6 @@ func faults() []fault {
 		{"attentiongrad_bf16.cuh", "lay_down(scratch, W::LG, da, a.scale)", "lay_down(scratch, W::LG, s, a.scale)",
 			suite("RelativeAttentionGradBFloat16")},
 		{"../launch.go", "	k.forget()\n	k.start(name", "	k.start(name", "TestRoundedMatricesAreNeverStale"},
-		{"../launch.go", "	k.forget()\n	return k.reserve", "	return k.reserve", "TestRoundedMatricesAreNeverStale"},
-		{"../launch.go", "	k.forget()\n	w := &k.workspace", "	w := &k.workspace", "TestRoundedMatricesAreNeverStale"},
 		{"../memory.go", "	k.forget()\n", "", "TestRoundedMatricesAreNeverStale"},
 		{"../recorder.go", "	r.k.forget()\n", "", "TestRoundedMatricesAreNeverStale"},
 		{"../recorder.go", "	k.forget()\n	k.recording, k", "	k.recording, k", "TestRoundedMatricesAreNeverStale"},

@@ -122,7 +122,6 @@ func (k *kernels) grow(need int) {
 	if k.err != nil {
 		return
 	}
-	k.forget()
 	w := &k.workspace
 	need = max(need, 2*w.size, 1<<16)
 	if k.graphs == 0 {
